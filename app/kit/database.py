@@ -1,0 +1,224 @@
+"""The way to the database: engine, sessions, the declarative base and the column types that both databases share.
+
+A transaction is opened and committed once, at the edge, by `write_session`; use cases only flush. A `read_session`
+cannot write, on SQLite and on PostgreSQL alike: whoever reads identities writes an audit row and therefore needs a
+`write_session`.
+"""
+
+import enum
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, URL, Connection, DateTime, Dialect, Engine, Enum, MetaData, create_engine, event, make_url
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeDecorator
+
+from app.kit.errors import Busy
+
+# Without fixed names for constraints and indexes a migration could not drop them on every database.
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+_READ_ONLY = "jiujin_read_only"
+
+# https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization failure, deadlock, too many connections,
+# lock not available, query cancelled (that is, by the statement timeout), cannot connect now.
+_BUSY_SQLSTATES = frozenset({"40001", "40P01", "53300", "55P03", "57014", "57P03"})
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant: aware in, aware UTC out, on every database.
+
+    SQLite keeps no time zone, so it stores UTC without one; as text of fixed length that still sorts by time.
+
+    Raises:
+        ValueError: a value without time zone (SQLAlchemy wraps it in a StatementError).
+    """
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+# JSON on SQLite, JSONB on PostgreSQL. None is SQL NULL, never the JSON word null.
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+def _values(members: type[enum.Enum]) -> list[str]:
+    return [str(member.value) for member in members]
+
+
+# A closed list from `domain`: the value is stored as text, and a stranger is refused on the way in and out. No native
+# type and no CHECK: a new member must not need a migration.
+_CLOSED_LIST = Enum(
+    enum.Enum,
+    values_callable=_values,
+    native_enum=False,
+    create_constraint=False,
+    validate_strings=True,
+    length=40,
+)
+
+
+class Base(DeclarativeBase):
+    """The base of every table; `Base.metadata` is what the migrations must arrive at."""
+
+    metadata = MetaData(naming_convention=NAMING_CONVENTION)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        datetime: UtcDateTime(),
+        enum.Enum: _CLOSED_LIST,
+        dict[str, Any]: Json,
+        list[str]: Json,
+        list[int]: Json,
+    }
+
+
+def open_engine(
+    url: str | URL,
+    *,
+    pool_size: int = 4,
+    statement_timeout_ms: int = 15_000,
+    lock_timeout_ms: int = 5_000,
+    application_name: str = "jiujin",
+) -> Engine:
+    """The engine for a database URL; connects lazily.
+
+    Args:
+        url: `sqlite:///file.db` or `postgresql://…` (psycopg 3).
+        pool_size: connections kept; twice as many may be open for a moment.
+        statement_timeout_ms: PostgreSQL cancels a longer statement; 0 for no limit.
+        lock_timeout_ms: how long to wait for somebody else's lock (SQLite: for the one writer).
+        application_name: how PostgreSQL lists the connections.
+
+    Raises:
+        ValueError: neither SQLite nor PostgreSQL.
+    """
+    url = make_url(url)
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(url, pool_size=pool_size, lock_timeout_ms=lock_timeout_ms)
+    if backend == "postgresql":
+        server_settings = {
+            "statement_timeout": statement_timeout_ms,
+            "lock_timeout": lock_timeout_ms,
+            # A process that hangs in mid-transaction must not hold its locks for ever.
+            "idle_in_transaction_session_timeout": 60_000,
+            "timezone": "UTC",
+        }
+        return create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            connect_args={
+                "application_name": application_name,
+                "connect_timeout": 10,
+                "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
+            },
+        )
+    raise ValueError(f"{backend} is not supported; use sqlite or postgresql")
+
+
+def _open_sqlite(url: URL, *, pool_size: int, lock_timeout_ms: int) -> Engine:
+    in_memory = url.database in (None, "", ":memory:")
+    pool_options: dict[str, Any] = {} if in_memory else {"pool_size": pool_size, "max_overflow": pool_size}
+    engine = create_engine(url, hide_parameters=True, **pool_options)
+
+    def prepare_connection(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        # The driver would begin transactions late and never for reads; `begin_transaction` does it instead, as
+        # SQLAlchemy's SQLite page advises for Python before 3.12.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        # First, so that the switch to WAL already waits for its lock.
+        cursor.execute(f"PRAGMA busy_timeout={lock_timeout_ms}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        # What is erased at a person's wish must not stay readable in free pages.
+        cursor.execute("PRAGMA secure_delete=ON")
+        cursor.close()
+
+    def begin_transaction(connection: Connection) -> None:
+        read_only = connection.get_execution_options().get(_READ_ONLY, False)
+        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
+        # A writer takes the lock at once: a transaction that first reads and then writes would otherwise fail at the
+        # write, without waiting, when somebody else wrote in between.
+        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    event.listen(engine, "connect", prepare_connection)
+    event.listen(engine, "begin", begin_transaction)
+    return engine
+
+
+@contextmanager
+def write_session(engine: Engine) -> Iterator[Session]:
+    """One transaction: committed when the block ends, rolled back when it raises.
+
+    Objects stay readable after the commit. Use cases must not commit; doing so makes the next statement raise.
+
+    Raises:
+        Busy: a lock, a connection or an answer did not come in time; nothing was changed.
+    """
+    with _busy_as_fault(), Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+@contextmanager
+def read_session(engine: Engine) -> Iterator[Session]:
+    """One consistent view of the data that never waits for a writer; a statement that writes is refused.
+
+    Raises:
+        Busy: a connection or an answer did not come in time.
+    """
+    options: dict[str, Any] = {_READ_ONLY: True}
+    if engine.dialect.name == "postgresql":
+        options = {"postgresql_readonly": True, "isolation_level": "REPEATABLE READ"}
+    with _busy_as_fault(), Session(engine, expire_on_commit=False) as session, session.begin():
+        session.connection(execution_options=options)
+        yield session
+
+
+@contextmanager
+def _busy_as_fault() -> Iterator[None]:
+    try:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        if is_busy(error):
+            raise Busy(retry_after_s=2) from error
+        raise
+
+
+def is_busy(error: DBAPIError | PoolTimeoutError) -> bool:
+    """Whether a database error passes by itself: a lock, a deadlock, a timeout, no free connection."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        # The low byte is the primary code; the rest tells which kind of busy it was.
+        code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+        return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return getattr(error.orig, "sqlstate", None) in _BUSY_SQLSTATES

@@ -1,0 +1,175 @@
+"""Every environment variable, typed. Only `wiring` reads it; everybody else is handed values.
+
+Production is another contract than a demo: with `JIUJIN_ENV=production` nothing has a convenient default, and the
+service does not start until every invariant holds; `load_settings` names all that do not at once.
+"""
+
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+# Passwords that installation guides and container images print.
+_WELL_KNOWN_PASSWORDS = frozenset({"", "postgres", "password", "changeme", "secret", "jiujin", "admin", "123456"})
+_DATABASES = ("sqlite", "postgresql")
+
+
+class SettingsUnusable(Exception):
+    """The environment does not allow a start. `problems` holds one Chinese sentence for each thing to mend."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("配置有误，服务未启动：\n" + "\n".join(f"  - {problem}" for problem in problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """The environment. A field's alias is the name of its variable; an empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_ignore_empty=True, extra="ignore", validate_by_name=True, validate_by_alias=True
+    )
+
+    env: Literal["demo", "production"] = Field("demo", validation_alias="JIUJIN_ENV")
+    data: Path = Field(Path("var"), validation_alias="JIUJIN_DATA")
+
+    # Secret, because it carries a password; None is the SQLite file in `data`.
+    database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    db_pool_size: int = Field(4, ge=1, le=100, validation_alias="JIUJIN_DB_POOL_SIZE")
+    db_statement_timeout_ms: int = Field(15_000, ge=0, le=3_600_000, validation_alias="JIUJIN_DB_STATEMENT_TIMEOUT_MS")
+    db_lock_timeout_ms: int = Field(5_000, ge=1, le=600_000, validation_alias="JIUJIN_DB_LOCK_TIMEOUT_MS")
+
+    # The key ring as a file (mode 0600) or as its JSON text; in a demo neither makes `data/keys.json` on first use.
+    keys_file: Path | None = Field(None, validation_alias="JIUJIN_KEYS_FILE")
+    keys: SecretStr | None = Field(None, validation_alias="JIUJIN_KEYS")
+
+    host: str = Field("127.0.0.1", validation_alias="JIUJIN_HOST")
+    port: int = Field(8000, ge=1, le=65_535, validation_alias="JIUJIN_PORT")
+    # What links in messages to people begin with; None is http://<host>:<port>.
+    public_url: str | None = Field(None, validation_alias="JIUJIN_PUBLIC_URL")
+    # Whose X-Forwarded-* headers are believed: addresses and networks, separated by commas.
+    trusted_proxies: str = Field("127.0.0.1", validation_alias="JIUJIN_TRUSTED_PROXIES")
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="JIUJIN_LOG_LEVEL")
+    # None: JSON in production, plain text in a demo.
+    log_format: Literal["plain", "json"] | None = Field(None, validation_alias="JIUJIN_LOG_FORMAT")
+    access_log: bool = Field(default=True, validation_alias="JIUJIN_ACCESS_LOG")
+
+    @property
+    def is_production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def effective_database_url(self) -> str:
+        """`DATABASE_URL`, or the SQLite file in the data folder. Secret: it may hold a password."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data.resolve() / 'jiujin.db'}"
+
+    @property
+    def effective_public_url(self) -> str:
+        """Where people reach the service, without a slash at the end."""
+        # Listening everywhere is no place to go to.
+        host = "localhost" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  compared, not bound
+        host = f"[{host}]" if ":" in host else host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    @property
+    def effective_keys_file(self) -> Path:
+        """Where the key ring lies if it is not given as text."""
+        return self.keys_file or self.data / "keys.json"
+
+    @property
+    def logs_as_json(self) -> bool:
+        return (self.log_format or ("json" if self.is_production else "plain")) == "json"
+
+    def problems(self) -> list[str]:
+        """What keeps the service from starting, a Chinese sentence each; empty if nothing does."""
+        return [*self._contradictions(), *(self._production_gaps() if self.is_production else ())]
+
+    def _contradictions(self) -> list[str]:
+        found = []
+        if self.keys is not None and self.keys_file is not None:
+            found.append("JIUJIN_KEYS 和 JIUJIN_KEYS_FILE 只能设一个")
+        if self.database_url is not None and _backend(self.effective_database_url) not in _DATABASES:
+            found.append("DATABASE_URL 要以 postgresql:// 或 sqlite:/// 开头")
+        if self.public_url is not None and not _is_web_address(self.public_url):
+            found.append("JIUJIN_PUBLIC_URL 要是完整的网址，如 https://job.example.gov.cn")
+        return found
+
+    def _production_gaps(self) -> list[str]:
+        found = []
+        if self.database_url is None:
+            found.append("正式环境要设 DATABASE_URL")
+        elif _backend(self.effective_database_url) == "sqlite":
+            found.append("正式环境的 DATABASE_URL 要用 PostgreSQL，SQLite 只供试用")
+        elif _password(self.effective_database_url) in _WELL_KNOWN_PASSWORDS:
+            found.append("DATABASE_URL 里的数据库密码是人人知道的默认密码")
+        if self.keys is None and self.keys_file is None:
+            found.append("正式环境要设 JIUJIN_KEYS_FILE 或 JIUJIN_KEYS：密钥要自己生成、另行备份")
+        elif self.keys_file is not None and not self.keys_file.is_file():
+            found.append("JIUJIN_KEYS_FILE 指的文件不存在")
+        if self.public_url is None:
+            found.append("正式环境要设 JIUJIN_PUBLIC_URL")
+        elif not self.public_url.startswith("https://"):
+            found.append("JIUJIN_PUBLIC_URL 要用 https://")
+        if self.log_level == "DEBUG":
+            found.append("正式环境的 JIUJIN_LOG_LEVEL 不能是 DEBUG：第三方库会写出请求内容")
+        return found
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of this process.
+
+    Args:
+        **given: fields set on the command line (`data`, `host`, `port`); they win over the environment, None counts as
+            not given.
+
+    Raises:
+        SettingsUnusable: a variable cannot be read, or an invariant does not hold; says everything at once.
+    """
+    try:
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        # The values are left out: they may be secrets.
+        raise SettingsUnusable(
+            [_explain(item["loc"], item["type"], item.get("ctx", {})) for item in error.errors()]
+        ) from None
+    if problems := settings.problems():
+        raise SettingsUnusable(problems)
+    return settings
+
+
+def _explain(place: tuple[int | str, ...], kind: str, limits: dict[str, Any]) -> str:
+    name = str(place[0])
+    field = Settings.model_fields.get(name)
+    variable = str(field.validation_alias) if field else name
+    match kind:
+        case "literal_error":
+            return f"{variable} 只能是 {limits['expected'].replace(' or ', ' 或 ')}"
+        case "greater_than_equal":
+            return f"{variable} 不能小于 {limits['ge']}"
+        case "less_than_equal":
+            return f"{variable} 不能大于 {limits['le']}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return f"{variable} 要填整数"
+        case "bool_parsing" | "bool_type":
+            return f"{variable} 要填 true 或 false"
+        case _:
+            return f"{variable} 的格式不对"
+
+
+def _backend(url: str) -> str:
+    # "postgresql+psycopg" names the driver too.
+    return url.partition(":")[0].partition("+")[0]
+
+
+def _password(url: str) -> str | None:
+    """The password in a database URL; None where it comes from elsewhere: socket, certificate, password file."""
+    return urlsplit(url).password
+
+
+def _is_web_address(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment

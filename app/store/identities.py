@@ -1,0 +1,132 @@
+"""Names, ID numbers and phones: encrypted, behind one door.
+
+Only this module touches the table. Nothing is found by its plain text: a keyed blind index stands beside each value
+that must be found, and every reading of a value leaves an audit row. After a rotation of keys old rows open and are
+found as before; the unique index cannot see one number under two key versions, so whoever adds a person looks first.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, String, insert, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.kit.database import Base
+from app.kit.encrypted import Place, blind_index, blind_indexes, seal, unseal
+from app.kit.keys import KeyRing
+from app.store.audit import record_act
+
+_CHUNK = 500
+_ID_NUMBER = "identities.id_number"
+_PHONE = "identities.phone"
+
+
+class Identity(Base):
+    """Who a worker is. `name`, `id_number` and `phone` are sealed for this row; the indexes are keyed digests."""
+
+    __tablename__ = "identities"
+
+    worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(400))
+    id_number: Mapped[str] = mapped_column(String(120))
+    phone: Mapped[str | None] = mapped_column(String(120))
+    id_number_index: Mapped[str] = mapped_column(String(60), unique=True)
+    phone_index: Mapped[str | None] = mapped_column(String(60), index=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewIdentity:
+    """An identity to be stored, in plain text; never printed. `id_number` and `phone` in their one spelling."""
+
+    worker_id: int
+    name: str = field(repr=False)
+    id_number: str = field(repr=False)
+    phone: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentityFacts:
+    """An identity that was read, in plain text; never printed."""
+
+    worker_id: int
+    name: str = field(repr=False)
+    id_number: str = field(repr=False)
+    phone: str | None = field(repr=False)
+
+
+def add_identity(session: Session, identity: NewIdentity, *, keys: KeyRing) -> None:
+    """Store the identity of one worker.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: the worker has one, or the ID number is another worker's.
+    """
+    add_identities(session, [identity], keys=keys)
+
+
+def add_identities(session: Session, identities: Sequence[NewIdentity], *, keys: KeyRing) -> None:
+    """Store the identities of many workers, each value sealed for its row.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a worker has one already, or two have one ID number.
+    """
+    if identities:
+        session.execute(insert(Identity), [_sealed(identity, keys) for identity in identities])
+
+
+def _sealed(identity: NewIdentity, keys: KeyRing) -> dict[str, str | int | None]:
+    row, phone = identity.worker_id, identity.phone
+    return {
+        "worker_id": row,
+        "name": seal(keys, identity.name, place=_place("name", row)),
+        "id_number": seal(keys, identity.id_number, place=_place("id_number", row)),
+        "phone": None if phone is None else seal(keys, phone, place=_place("phone", row)),
+        "id_number_index": blind_index(keys, identity.id_number, purpose=_ID_NUMBER),
+        "phone_index": None if phone is None else blind_index(keys, phone, purpose=_PHONE),
+    }
+
+
+def find_by_id_number(session: Session, number: str, *, keys: KeyRing) -> int | None:
+    """The worker who bears an ID number, under whichever version of the key it was stored."""
+    return find_by_id_numbers(session, [number], keys=keys).get(number)
+
+
+def find_by_id_numbers(session: Session, numbers: Iterable[str], *, keys: KeyRing) -> dict[str, int]:
+    """Worker ids by ID number, of those numbers that are known."""
+    number_of = {index: number for number in numbers for index in blind_indexes(keys, number, purpose=_ID_NUMBER)}
+    indexes = list(number_of)
+    found: dict[str, int] = {}
+    for start in range(0, len(indexes), _CHUNK):
+        rows = session.execute(
+            select(Identity.id_number_index, Identity.worker_id).where(
+                Identity.id_number_index.in_(indexes[start : start + _CHUNK])
+            )
+        )
+        found.update((number_of[index], worker_id) for index, worker_id in rows)
+    return found
+
+
+def read_identity(
+    session: Session, worker_id: int, *, keys: KeyRing, actor: str, reason: str, now: datetime
+) -> IdentityFacts | None:
+    """A worker's name, ID number and phone in plain text; None when there is none. The reading is audited.
+
+    Needs a session that can write. `actor` is who reads, `reason` what for; both stand in the audit.
+
+    Raises:
+        app.kit.encrypted.SealBroken: a value was moved here from another row, altered, or its key is gone.
+    """
+    row = session.get(Identity, worker_id)
+    if row is None:
+        return None
+    record_act(session, actor=actor, action="read_identity", subject=f"workers/{worker_id}", now=now, detail=reason)
+    return IdentityFacts(
+        worker_id=worker_id,
+        name=unseal(keys, row.name, place=_place("name", worker_id)),
+        id_number=unseal(keys, row.id_number, place=_place("id_number", worker_id)),
+        phone=None if row.phone is None else unseal(keys, row.phone, place=_place("phone", worker_id)),
+    )
+
+
+def _place(column: str, row: int) -> Place:
+    return Place("identities", column, row)

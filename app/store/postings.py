@@ -1,0 +1,284 @@
+"""Postings, the sources they came from, and reports against them.
+
+`changed_at` moves with every change that a reader may see; the match index and the public feed follow it. Whoever
+changes a posting sets it.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+from sqlalchemy import (
+    ColumnElement,
+    CursorResult,
+    ForeignKey,
+    Index,
+    Numeric,
+    Row,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    and_,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.domain.areas import Precision
+from app.domain.pay import PayUnit
+from app.domain.postings import (
+    LISTED_STATES,
+    AgeReason,
+    PostingKind,
+    PostingOrigin,
+    PostingState,
+    ReportOutcome,
+    ReportReason,
+)
+from app.domain.workers import Education, Sex
+from app.kit.database import Base, Json
+from app.store.employers import Employer
+
+_IDS_A_QUERY = 500  # bound parameters: SQLite takes 32,766, a long list of them plans slowly everywhere
+
+
+class Posting(Base):
+    """A kind of work with places left.
+
+    `pay_low`/`pay_high` are in `pay_unit`; `pay_min_yuan_month`/`pay_max_yuan_month` the same by the month. `lacks`
+    names what job information must hold and this posting does not. `age_words` keeps an age cap's own words.
+    """
+
+    __tablename__ = "postings"
+    __table_args__ = (
+        Index("ix_postings_changed_at_id", "changed_at", "id"),
+        Index("ix_postings_state_valid_until", "state", "valid_until"),
+        Index("ix_postings_fold_key", "fold_key"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[PostingState]
+    origin: Mapped[PostingOrigin]
+    title: Mapped[str] = mapped_column(String(120))
+    employer_id: Mapped[int | None] = mapped_column(ForeignKey("employers.id"), index=True)
+    occupation_code: Mapped[str | None] = mapped_column(ForeignKey("occupations.code"), index=True)
+    occupation_confidence: Mapped[float | None]
+    kind: Mapped[PostingKind]
+    area_code: Mapped[str | None] = mapped_column(String(12), index=True)
+    workplace: Mapped[str] = mapped_column(String(200), default="")
+    lon: Mapped[float | None]
+    lat: Mapped[float | None]
+    precision: Mapped[Precision] = mapped_column(default=Precision.DISTRICT)
+    duties: Mapped[str] = mapped_column(Text, default="")
+    conditions: Mapped[str] = mapped_column(Text, default="")
+    pay_unit: Mapped[PayUnit | None]
+    pay_low: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    pay_high: Mapped[Decimal | None] = mapped_column(Numeric(10, 2))
+    pay_months: Mapped[int] = mapped_column(SmallInteger, default=12)
+    pay_min_yuan_month: Mapped[int | None]
+    pay_max_yuan_month: Mapped[int | None]
+    paid_by: Mapped[str] = mapped_column(String(120), default="")
+    paid_when: Mapped[str] = mapped_column(String(60), default="")
+    openings: Mapped[int] = mapped_column(default=1)
+    sent: Mapped[int] = mapped_column(default=0)
+    hours: Mapped[str] = mapped_column(String(80), default="")
+    ends_at_hour: Mapped[int | None] = mapped_column(SmallInteger)
+    starts_on: Mapped[date | None]
+    valid_until: Mapped[date | None]
+    physical_level: Mapped[int | None] = mapped_column(SmallInteger)
+    demands: Mapped[list[str]] = mapped_column(default=list)
+    certificates: Mapped[list[str]] = mapped_column(default=list)
+    age_min: Mapped[int | None] = mapped_column(SmallInteger)
+    age_max: Mapped[int | None] = mapped_column(SmallInteger)
+    age_reason: Mapped[AgeReason | None]
+    age_words: Mapped[str] = mapped_column(String(60), default="")
+    sex_required: Mapped[Sex | None]
+    education: Mapped[Education | None]
+    experience_years_min: Mapped[int | None] = mapped_column(SmallInteger)
+    programme: Mapped[str | None] = mapped_column(String(12))
+    meals: Mapped[bool | None]
+    lodging: Mapped[bool | None]
+    insurance: Mapped[bool | None]
+    phone: Mapped[str] = mapped_column(String(20), default="")
+    observed: Mapped[str] = mapped_column(String(10), default="")
+    lacks: Mapped[list[str]] = mapped_column(default=list)
+    findings: Mapped[list[dict[str, Any]]] = mapped_column(Json, default=list)
+    closed_reason: Mapped[str] = mapped_column(String(40), default="")
+    fold_key: Mapped[str] = mapped_column(String(64), default="")
+    posted_at: Mapped[datetime]
+    changed_at: Mapped[datetime]
+
+
+class PostingSource(Base):
+    """Where a posting was found: one row for each source row that was taken or folded into it."""
+
+    __tablename__ = "posting_sources"
+    __table_args__ = (UniqueConstraint("source", "source_key"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    posting_id: Mapped[int] = mapped_column(ForeignKey("postings.id", ondelete="CASCADE"), index=True)
+    source: Mapped[str] = mapped_column(String(40))
+    source_key: Mapped[str] = mapped_column(String(64))
+    imported_at: Mapped[datetime]
+
+
+class PostingReport(Base):
+    """Somebody's complaint about a posting. `reporter_hash` tells reporters apart and names nobody."""
+
+    __tablename__ = "posting_reports"
+    __table_args__ = (UniqueConstraint("posting_id", "reporter_hash"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(16), unique=True)
+    posting_id: Mapped[int] = mapped_column(ForeignKey("postings.id", ondelete="CASCADE"))
+    reason: Mapped[ReportReason]
+    words: Mapped[str] = mapped_column(String(500), default="")
+    reporter_hash: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[ReportOutcome] = mapped_column(default=ReportOutcome.WAITING)
+    reported_at: Mapped[datetime]
+
+
+def is_listed(today: date) -> ColumnElement[bool]:
+    """Condition: job-seekers see the posting on a day."""
+    return and_(
+        Posting.state.in_(LISTED_STATES),
+        or_(Posting.valid_until.is_(None), Posting.valid_until >= today),
+    )
+
+
+def find_posting(session: Session, posting_id: int) -> Posting | None:
+    """One posting by its id, whatever its state."""
+    return session.get(Posting, posting_id)
+
+
+def lock_posting(session: Session, posting_id: int) -> Posting | None:
+    """One posting by its id, locked until the transaction ends, so that reporters are counted one after the other."""
+    return session.scalars(select(Posting).where(Posting.id == posting_id).with_for_update()).first()
+
+
+def list_listed_postings(session: Session, *, today: date) -> Sequence[Row[Posting, Employer | None]]:
+    """All postings that job-seekers see on a day, with their employers, ordered by id."""
+    return session.execute(
+        select(Posting, Employer)
+        .outerjoin(Employer, Employer.id == Posting.employer_id)
+        .where(is_listed(today))
+        .order_by(Posting.id)
+    ).all()
+
+
+def list_changed_postings(
+    session: Session, *, after: tuple[datetime, int] | None, until: datetime, limit: int
+) -> Sequence[Row[Posting, Employer | None]]:
+    """Postings of any state changed behind a cursor (instant, id) and not after `until`, in that order."""
+    condition = Posting.changed_at <= until
+    if after is not None:
+        condition &= or_(Posting.changed_at > after[0], and_(Posting.changed_at == after[0], Posting.id > after[1]))
+    return session.execute(
+        select(Posting, Employer)
+        .outerjoin(Employer, Employer.id == Posting.employer_id)
+        .where(condition)
+        .order_by(Posting.changed_at, Posting.id)
+        .limit(limit)
+    ).all()
+
+
+def list_changed_ids(session: Session, *, since: datetime) -> Sequence[Row[int, datetime]]:
+    """(id, instant of the last change) of postings of any state changed at or after an instant."""
+    return session.execute(
+        select(Posting.id, Posting.changed_at).where(Posting.changed_at >= since).order_by(Posting.id)
+    ).all()
+
+
+def list_postings(session: Session, ids: Sequence[int]) -> list[Row[Posting, Employer | None]]:
+    """Postings of any state by their ids, with their employers; ids without a posting are passed over."""
+    found: list[Row[Posting, Employer | None]] = []
+    for start in range(0, len(ids), _IDS_A_QUERY):
+        found += session.execute(
+            select(Posting, Employer)
+            .outerjoin(Employer, Employer.id == Posting.employer_id)
+            .where(Posting.id.in_(ids[start : start + _IDS_A_QUERY]))
+        ).all()
+    return found
+
+
+def close_expired_postings(session: Session, *, today: date, now: datetime) -> int:
+    """Close open and paused postings whose validity has passed; their number."""
+    result = session.execute(
+        update(Posting)
+        .where(
+            Posting.state.in_((PostingState.OPEN, PostingState.PAUSED)),
+            Posting.valid_until < today,
+        )
+        .values(state=PostingState.CLOSED, closed_reason="expired", changed_at=now)
+        .execution_options(synchronize_session=False)
+    )
+    return int(cast("CursorResult[Any]", result).rowcount)
+
+
+def known_source_keys(session: Session, source: str, keys: Iterable[str]) -> dict[str, int]:
+    """Posting ids by source key, of those keys that a source has already brought."""
+    wanted: list[str] = list(keys)
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        rows = session.execute(
+            select(PostingSource.source_key, PostingSource.posting_id).where(
+                PostingSource.source == source, PostingSource.source_key.in_(part)
+            )
+        )
+        found.update((key, posting_id) for key, posting_id in rows)
+    return found
+
+
+def postings_by_fold_key(session: Session, keys: Iterable[str]) -> dict[str, int]:
+    """Ids of postings that are not closed, by fold key."""
+    wanted: list[str] = list(keys)
+    found: dict[str, int] = {}
+    for start in range(0, len(wanted), 500):
+        part = wanted[start : start + 500]
+        rows = session.execute(
+            select(Posting.fold_key, Posting.id)
+            .where(Posting.fold_key.in_(part), Posting.state != PostingState.CLOSED)
+            .order_by(Posting.id.desc())
+        )
+        found.update((key, posting_id) for key, posting_id in rows)
+    return found
+
+
+def find_report(session: Session, *, posting_id: int, reporter_hash: str) -> PostingReport | None:
+    """The report that one reporter made of one posting."""
+    return session.scalars(
+        select(PostingReport).where(
+            PostingReport.posting_id == posting_id, PostingReport.reporter_hash == reporter_hash
+        )
+    ).first()
+
+
+def find_report_by_code(session: Session, code: str) -> PostingReport | None:
+    """A report by the code that its reporter was given."""
+    return session.scalars(select(PostingReport).where(PostingReport.code == code)).first()
+
+
+def count_waiting_reports(session: Session, posting_id: int) -> int:
+    """How many different reporters' reports of a posting wait for a check."""
+    return (
+        session.scalar(
+            select(func.count())
+            .select_from(PostingReport)
+            .where(PostingReport.posting_id == posting_id, PostingReport.outcome == ReportOutcome.WAITING)
+        )
+        or 0
+    )
+
+
+def count_by_state_and_origin(session: Session) -> Sequence[Row[PostingState, PostingOrigin, int]]:
+    """(state, origin, number) of all postings, for figures that tell real rows from generated ones."""
+    return session.execute(
+        select(Posting.state, Posting.origin, func.count())
+        .group_by(Posting.state, Posting.origin)
+        .order_by(Posting.state, Posting.origin)
+    ).all()

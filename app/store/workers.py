@@ -1,0 +1,49 @@
+"""Workers without their identity: where they live, what they can do and want, and what they are registered as."""
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin
+from app.kit.database import Base
+
+
+class Worker(Base):
+    """A person's profile. Identity (name, number, phone) is in `identities`, under the same id."""
+
+    __tablename__ = "workers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    birth_on: Mapped[date]
+    sex: Mapped[Sex | None]
+    home_area_code: Mapped[str] = mapped_column(String(12), index=True)
+    current_area_code: Mapped[str | None] = mapped_column(String(12))
+    skills_text: Mapped[str] = mapped_column(Text, default="")
+    wants: Mapped[list[str]] = mapped_column(default=list)
+    certificates: Mapped[list[str]] = mapped_column(default=list)
+    kinds: Mapped[list[str]] = mapped_column(default=list)
+    limits: Mapped[list[str]] = mapped_column(default=list)
+    pay_min_yuan_month: Mapped[int | None]
+    max_km: Mapped[int] = mapped_column(default=30)
+    home_by: Mapped[int | None] = mapped_column(SmallInteger)
+    available_on: Mapped[date | None]
+    education: Mapped[Education | None]
+    experience_years: Mapped[int | None] = mapped_column(SmallInteger)
+    origin: Mapped[WorkerOrigin]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class WorkerStatus(Base):
+    """Something a person is registered as, from a day until a day, with how it is known."""
+
+    __tablename__ = "worker_statuses"
+    __table_args__ = (Index("ix_worker_statuses_worker_id_status", "worker_id", "status"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"))
+    status: Mapped[Status]
+    evidence: Mapped[Evidence]
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]

@@ -1,0 +1,1 @@
+"""What people do: one function a deed, one transaction, permission asked first. Nothing here commits."""

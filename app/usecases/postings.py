@@ -1,0 +1,310 @@
+"""Postings as their readers need them: cards for lists, one posting whole, reports, and the end of those that ran out.
+
+A card is made once when a posting enters memory; lists, pages and the feed show cards and never touch a row.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy.orm import Session
+
+from app.domain.areas import Precision
+from app.domain.occupations import Lane
+from app.domain.pay import Pay
+from app.domain.postings import (
+    HIDING_REPORTS,
+    LISTED_STATES,
+    AgeReason,
+    Demand,
+    Lack,
+    PostingKind,
+    PostingOrigin,
+    PostingState,
+    ReportOutcome,
+    ReportReason,
+)
+from app.domain.workers import Education, Sex
+from app.kit.errors import NotFound
+from app.kit.tokens import clean_code, new_code
+from app.store import occupations as occupations_store
+from app.store import postings as store
+from app.store.employers import Employer
+from app.usecases.areas import AreaBook
+
+OLDER_WORKER_AGE = 50
+
+
+class PostingNotFound(NotFound):
+    """There is no such posting, or job-seekers may not see it."""
+
+    code = "posting_not_found"
+    title = "没有这个岗位，或者已经结束"
+
+
+class ReportNotFound(NotFound):
+    """No report bears the code."""
+
+    code = "report_not_found"
+    title = "没有这个举报编号"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingCard:
+    """A posting as job-seekers may see it. Money is told in `pay_text` and in yuan a month; places are WGS-84."""
+
+    id: int
+    title: str
+    state: PostingState
+    origin: PostingOrigin
+    occupation_code: str | None
+    occupation_name: str
+    occupation_confidence: float | None
+    employer_name: str
+    employer_verified_on: date | None
+    employer_reply_rate: float | None
+    kind: PostingKind
+    area_code: str | None
+    area_name: str
+    district_code: str | None
+    workplace: str
+    lon: float | None
+    lat: float | None
+    precision: Precision
+    duties: str
+    conditions: str
+    pay: Pay | None
+    pay_min_yuan_month: int | None
+    pay_max_yuan_month: int | None
+    paid_by: str
+    paid_when: str
+    openings: int
+    sent: int
+    hours: str
+    ends_at_hour: int | None
+    starts_on: date | None
+    valid_until: date | None
+    physical_level: int | None
+    demands: tuple[Demand, ...]
+    certificates: tuple[str, ...]
+    age_min: int | None
+    age_max: int | None
+    age_reason: AgeReason | None
+    age_words: str
+    sex_required: Sex | None
+    education: Education | None
+    experience_years_min: int | None
+    programme: str | None
+    meals: bool | None
+    lodging: bool | None
+    insurance: bool | None
+    phone: str
+    lanes: tuple[Lane, ...]
+    observed: str
+    lacks: tuple[Lack, ...]
+    posted_at: datetime
+    changed_at: datetime
+
+    @property
+    def pay_text(self) -> str:
+        """Pay as a person reads it; 面议 when nothing is known."""
+        return self.pay.told() if self.pay is not None else "工资没写"
+
+    @property
+    def is_historical(self) -> bool:
+        """Whether it is a real listing of the past, shown as a sample only."""
+        return self.state is PostingState.HISTORICAL
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether an office has checked the employer."""
+        return self.employer_verified_on is not None
+
+    @property
+    def suits_older(self) -> bool:
+        """Whether the work lies in a lane for older workers and names no lawful age cap below 60 (tag 50+可做)."""
+        return bool(self.lanes) and not (self.age_reason is not None and self.age_max is not None and self.age_max < 60)
+
+
+def card_of(
+    posting: store.Posting,
+    employer: Employer | None,
+    *,
+    areas: AreaBook,
+    occupations: Mapping[str, occupations_store.Occupation],
+) -> PostingCard:
+    """The card of a posting."""
+    occupation = occupations.get(posting.occupation_code) if posting.occupation_code else None
+    district = areas.district_of(posting.area_code) if posting.area_code else None
+    pay = None
+    if posting.pay_unit is not None:
+        pay = Pay(unit=posting.pay_unit, low=posting.pay_low, high=posting.pay_high, months=posting.pay_months)
+    return PostingCard(
+        id=posting.id,
+        title=posting.title,
+        state=posting.state,
+        origin=posting.origin,
+        occupation_code=posting.occupation_code,
+        occupation_name=occupation.name if occupation else "",
+        occupation_confidence=posting.occupation_confidence,
+        employer_name=employer.name if employer else "",
+        employer_verified_on=employer.verified_on if employer else None,
+        employer_reply_rate=employer.reply_rate if employer else None,
+        kind=posting.kind,
+        area_code=posting.area_code,
+        area_name=areas.told(posting.area_code),
+        district_code=district.code if district else None,
+        workplace=posting.workplace,
+        lon=posting.lon,
+        lat=posting.lat,
+        precision=posting.precision,
+        duties=posting.duties,
+        conditions=posting.conditions,
+        pay=pay,
+        pay_min_yuan_month=posting.pay_min_yuan_month,
+        pay_max_yuan_month=posting.pay_max_yuan_month,
+        paid_by=posting.paid_by,
+        paid_when=posting.paid_when,
+        openings=posting.openings,
+        sent=posting.sent,
+        hours=posting.hours,
+        ends_at_hour=posting.ends_at_hour,
+        starts_on=posting.starts_on,
+        valid_until=posting.valid_until,
+        physical_level=posting.physical_level,
+        demands=tuple(Demand(demand) for demand in posting.demands),
+        certificates=tuple(posting.certificates),
+        age_min=posting.age_min,
+        age_max=posting.age_max,
+        age_reason=posting.age_reason,
+        age_words=posting.age_words,
+        sex_required=posting.sex_required,
+        education=posting.education,
+        experience_years_min=posting.experience_years_min,
+        programme=posting.programme,
+        meals=posting.meals,
+        lodging=posting.lodging,
+        insurance=posting.insurance,
+        phone=posting.phone,
+        lanes=tuple(Lane(lane) for lane in occupation.lanes) if occupation else (),
+        observed=posting.observed,
+        lacks=tuple(Lack(lack) for lack in posting.lacks),
+        posted_at=posting.posted_at,
+        changed_at=posting.changed_at,
+    )
+
+
+def is_listed_on(posting: store.Posting, day: date) -> bool:
+    """Whether job-seekers see the posting on a day."""
+    return posting.state in LISTED_STATES and (posting.valid_until is None or posting.valid_until >= day)
+
+
+def load_posting(session: Session, posting_id: int, *, areas: AreaBook, today: date) -> PostingCard:
+    """One posting that job-seekers may see today.
+
+    Raises:
+        PostingNotFound: there is none, or it is not open (any more).
+    """
+    posting = store.find_posting(session, posting_id)
+    if posting is None or not is_listed_on(posting, today):
+        raise PostingNotFound
+    employer = session.get(Employer, posting.employer_id) if posting.employer_id is not None else None
+    occupation = (
+        occupations_store.find_occupation(session, posting.occupation_code) if posting.occupation_code else None
+    )
+    return card_of(posting, employer, areas=areas, occupations={occupation.code: occupation} if occupation else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportReceipt:
+    """What the reporter keeps: the code under which the outcome can be asked for."""
+
+    code: str
+    reason: ReportReason
+    outcome: ReportOutcome
+    reported_at: datetime
+
+
+def report_posting(
+    session: Session,
+    posting_id: int,
+    *,
+    reason: ReportReason,
+    words: str,
+    reporter: str,
+    today: date,
+    now: datetime,
+) -> ReportReceipt:
+    """Take a complaint about a posting; the second independent one hides it until an office has checked it.
+
+    `reporter` tells reporters apart (it is stored hashed, together with the posting's id); the same reporter's second
+    report of a posting changes nothing and returns the first receipt.
+
+    Raises:
+        PostingNotFound: job-seekers do not see the posting.
+    """
+    reporter_hash = hashlib.sha256(f"{posting_id}|{reporter}".encode()).hexdigest()
+    earlier = store.find_report(session, posting_id=posting_id, reporter_hash=reporter_hash)
+    if earlier is not None:
+        return _receipt(earlier)
+    posting = store.lock_posting(session, posting_id)
+    if posting is None or not is_listed_on(posting, today):
+        raise PostingNotFound
+    report = store.PostingReport(
+        code=new_code(10),
+        posting_id=posting_id,
+        reason=reason,
+        words=words,
+        reporter_hash=reporter_hash,
+        outcome=ReportOutcome.WAITING,
+        reported_at=now,
+    )
+    session.add(report)
+    session.flush()
+    if store.count_waiting_reports(session, posting_id) >= HIDING_REPORTS:
+        posting.state = PostingState.REVIEW
+        posting.findings = [
+            *posting.findings,
+            {"code": "reported", "words": "", "text": "被两人以上举报，核实前不展示"},
+        ]
+        posting.changed_at = now
+    return _receipt(report)
+
+
+def load_report(session: Session, code: str) -> ReportReceipt:
+    """What came of a report.
+
+    Raises:
+        ReportNotFound: no report bears the code.
+    """
+    report = store.find_report_by_code(session, clean_code(code))
+    if report is None:
+        raise ReportNotFound
+    return _receipt(report)
+
+
+def _receipt(report: store.PostingReport) -> ReportReceipt:
+    return ReportReceipt(code=report.code, reason=report.reason, outcome=report.outcome, reported_at=report.reported_at)
+
+
+def close_expired_postings(session: Session, *, today: date, now: datetime) -> int:
+    """Close what has run out by today; the number closed."""
+    return store.close_expired_postings(session, today=today, now=now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostingCount:
+    """How many postings are in a state, by where they come from; real and generated rows are never added up."""
+
+    state: PostingState
+    origin: PostingOrigin
+    number: int
+
+
+def count_postings(session: Session) -> Sequence[PostingCount]:
+    """Numbers of postings by state and origin."""
+    return [
+        PostingCount(state=state, origin=origin, number=number)
+        for state, origin, number in store.count_by_state_and_origin(session)
+    ]

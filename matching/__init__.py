@@ -1,0 +1,48 @@
+"""Matching people and postings: what is this text, which postings fit this person, and why.
+
+A library by itself: no table, page or clock. Everything that enters a result is in the arguments, so the same input
+gives the same list. Start with `MatchIndex.build(openings, today=…)` and `index.rank(seeker)`; `docs/ranking.md`
+tells the score.
+"""
+
+from matching.index import MatchIndex
+from matching.occupations import OccupationResolver, Resolved
+from matching.values import (
+    AgeReason,
+    Demand,
+    Education,
+    Kind,
+    Limit,
+    Match,
+    Opening,
+    Place,
+    Precision,
+    Priority,
+    Reason,
+    Refusal,
+    Seeker,
+    SexRequired,
+)
+from matching.weights import PublishedWeight, Weights
+
+__all__ = [
+    "AgeReason",
+    "Demand",
+    "Education",
+    "Kind",
+    "Limit",
+    "Match",
+    "MatchIndex",
+    "OccupationResolver",
+    "Opening",
+    "Place",
+    "Precision",
+    "Priority",
+    "PublishedWeight",
+    "Reason",
+    "Refusal",
+    "Resolved",
+    "Seeker",
+    "SexRequired",
+    "Weights",
+]

@@ -1,0 +1,254 @@
+"""What every test can ask for: a migrated database of either kind, a clock that stands still, keys, a browser.
+
+A test that takes `database` or `session` runs twice, on SQLite and on PostgreSQL. Under CI=true the run fails when the
+PostgreSQL half did not run or when anything was skipped.
+"""
+
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import URL, Engine
+from sqlalchemy.orm import Session
+
+from app.kit.clock import FixedClock
+from app.kit.database import open_engine
+from app.kit.keys import KeyRing, new_key_ring
+from app.kit.migrations import upgrade
+from tests import postgres
+
+BACKENDS = ("sqlite", "postgresql")
+IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
+
+_PASSED = pytest.StashKey[Counter[str]]()
+_SKIPPED = pytest.StashKey[list[str]]()
+
+
+# --- databases --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """A PostgreSQL server's maintenance database; nothing of ours is in it."""
+    with postgres.running_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    path = tmp_path_factory.mktemp("template") / "jiujin.db"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    engine.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgres_server: URL) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    name = f"jiujin_template_{uuid4().hex[:12]}"
+    engine = open_engine(postgres.create_database(postgres_server, name))
+    upgrade(engine)
+    # PostgreSQL copies only a database that nobody is connected to.
+    engine.dispose()
+    yield name
+    postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Engine]]:
+    """Makes databases without a table: `empty_database("sqlite")`, `empty_database("postgresql")`."""
+    engines: list[Engine] = []
+    names: list[str] = []
+
+    def make(backend: str) -> Engine:
+        if backend == "sqlite":
+            url: str | URL = f"sqlite:///{tmp_path / f'empty-{len(engines)}.db'}"
+        else:
+            names.append(f"jiujin_empty_{uuid4().hex[:12]}")
+            url = postgres.create_database(request.getfixturevalue("postgres_server"), names[-1])
+        engines.append(open_engine(url))
+        return engines[-1]
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+    for name in names:
+        postgres.drop_database(request.getfixturevalue("postgres_server"), name)
+
+
+@pytest.fixture
+def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
+    """A freshly migrated SQLite database in a file."""
+    path = tmp_path / "jiujin.db"
+    shutil.copyfile(sqlite_template, path)
+    engine = open_engine(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def postgresql_database(postgres_server: URL, postgresql_template: str) -> Iterator[Engine]:
+    """A freshly migrated PostgreSQL database."""
+    name = f"jiujin_test_{uuid4().hex[:12]}"
+    engine = open_engine(postgres.create_database(postgres_server, name, template=postgresql_template))
+    yield engine
+    engine.dispose()
+    postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The name of each database in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest, backend: str) -> Engine:
+    """A freshly migrated database of each kind in turn."""
+    engine: Engine = request.getfixturevalue(f"{backend}_database")
+    return engine
+
+
+@pytest.fixture
+def session(database: Engine) -> Iterator[Session]:
+    """A session that is rolled back when the test is over."""
+    with Session(database, expire_on_commit=False) as session:
+        yield session
+
+
+# --- time and keys ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Stands at ten in the morning of 1 December 2026 in Chongqing."""
+    return FixedClock(datetime(2026, 12, 1, 2, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def key_ring() -> KeyRing:
+    """Keys of this run."""
+    return new_key_ring()
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Async tests (`pytest.mark.anyio`) run on asyncio, as the server does."""
+    return "asyncio"
+
+
+# --- browser ----------------------------------------------------------------------------------------------------------
+
+
+def chromium_path() -> str | None:
+    """Where the machine's Chromium is."""
+    return next(
+        (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    )
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The machine's Chromium, without a window."""
+    path = chromium_path()
+    if path is None:
+        reason = "no Chromium on this machine: install the package chromium"
+        pytest.fail(reason) if IN_CI else pytest.skip(reason)
+    switches = [
+        "--no-sandbox",  # tests may run as root in a container, where the sandbox cannot
+        "--disable-gpu",
+        "--disable-dev-shm-usage",  # containers give /dev/shm 64 MB
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=switches)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of a fresh, Chinese-speaking profile."""
+    context = browser.new_context(locale="zh-CN", timezone_id="Asia/Shanghai")
+    yield context.new_page()
+    context.close()
+
+
+# --- the run ----------------------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare what the collection hook below marks."""
+    for marker in ("sqlite", "postgresql", "chromium"):
+        config.addinivalue_line("markers", f"{marker}: set by itself on tests that use {marker}")
+    config.stash[_PASSED] = Counter()
+    config.stash[_SKIPPED] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with what it uses, and run those with a browser last."""
+    for item in items:
+        names: list[str] = getattr(item, "fixturenames", [])
+        callspec = getattr(item, "callspec", None)
+        used = {callspec.params["backend"]} if callspec and "backend" in callspec.params else set()
+        used |= {backend for backend in BACKENDS if f"{backend}_database" in names}
+        used |= {"chromium"} if "browser" in names else set()
+        for marker in sorted(used):
+            item.add_marker(marker)
+    # Playwright leaves an event loop running in this thread, in which no async test could start its own.
+    items.sort(key=lambda item: item.get_closest_marker("chromium") is not None)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Count what passed on which database, and what did not run."""
+    report = yield
+    if report.when == "call" and report.passed:
+        item.config.stash[_PASSED].update(
+            marker for marker in (*BACKENDS, "chromium") if item.get_closest_marker(marker) is not None
+        )
+    if report.skipped:
+        item.config.stash[_SKIPPED].append(report.nodeid)
+    return report
+
+
+def shortcomings(config: pytest.Config) -> list[str]:
+    """Why a run under CI does not count, although no test failed."""
+    found = []
+    if not config.stash[_PASSED]["postgresql"]:
+        found.append("no test ran on PostgreSQL")
+    if skipped := config.stash[_SKIPPED]:
+        found.append(f"skipped: {', '.join(skipped)}")
+    return found
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Under CI a run that left something out has failed."""
+    if IN_CI and session.exitstatus == pytest.ExitCode.OK and shortcomings(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many tests ran on which database."""
+    passed = config.stash[_PASSED]
+    terminalreporter.section("what ran")
+    terminalreporter.line(
+        f"on SQLite {passed['sqlite']} passed, on PostgreSQL {passed['postgresql']} passed, "
+        f"in Chromium {passed['chromium']} passed (SQLite {sqlite3.sqlite_version})"
+    )
+    if IN_CI:
+        for shortcoming in shortcomings(config):
+            terminalreporter.line(f"FAILED: {shortcoming}", red=True)
