@@ -25,18 +25,17 @@ The article names grades of dust, poison, height, cold water and heat; a posting
 strict reading is taken for children.
 """
 
-_DEMAND_WORDS = {
-    "heights": "登高",
-    "heavy_lifting": "搬重物",
-    "nights": "夜班",
-    "heat": "高温",
-    "long_standing": "久站",
-    "eyesight": "费眼神",
-    "hearing": "听得清",
-    "dust": "粉尘",
-    "chemicals": "化学品",
-    "cold_water": "沾冷水",
-    "underground": "井下",
+_LIMIT_WORDS = {
+    Limit.NO_HEIGHTS: "要登高",
+    Limit.NO_HEAVY_LIFTING: "要搬重物",
+    Limit.NO_NIGHTS: "要上夜班",
+    Limit.NO_HEAT: "要耐高温",
+    Limit.NO_LONG_STANDING: "要久站",
+    Limit.POOR_EYESIGHT: "费眼神",
+    Limit.POOR_HEARING: "要听得清",
+    Limit.NO_DUST: "有粉尘",
+    Limit.NO_CHEMICALS: "要碰化学品",
+    Limit.NO_COLD_WATER: "要沾冷水",
 }
 
 
@@ -166,7 +165,7 @@ def _limit_rule(limit: Limit) -> Rule:
     def bars(seeker: Seeker, query: Query) -> Flags:
         return query.demands(demand) if limit in seeker.limits else _nobody(query)
 
-    return Rule(f"limit_{limit}", bars, lambda _seeker, _query, _at: f"这活要{_DEMAND_WORDS[demand]}，您说过不行")
+    return Rule(f"limit_{limit}", bars, lambda *_: f"这活{_LIMIT_WORDS[limit]}，您说过不行")
 
 
 def _ends_too_late(seeker: Seeker, query: Query) -> Flags:
@@ -174,7 +173,14 @@ def _ends_too_late(seeker: Seeker, query: Query) -> Flags:
 
 
 def _home_by_text(seeker: Seeker, query: Query, at: int) -> str:
-    return f"这活{query.rows['ends_at'][at]:g}点才下班，您{seeker.home_by:g}点前要到家"
+    # The rule has barred the row, so the person has named an hour.
+    return f"这活{_clock(float(query.rows['ends_at'][at]))}才下班，您{_clock(seeker.home_by or 0.0)}前要到家"
+
+
+def _clock(hour: float) -> str:
+    """An hour of the day as people say it: 18点, 18点半, 18点15分."""
+    hours, minutes = divmod(round(hour * 60), 60)
+    return f"{hours}点" + {0: "", 30: "半"}.get(minutes, f"{minutes}分")
 
 
 def _other_kind(seeker: Seeker, query: Query) -> Flags:

@@ -34,6 +34,7 @@ _GRAM_SIZES = {1: 0.5, 2: 1.0, 3: 1.3}
 """Sizes of character n-grams and what one of each weighs against the others."""
 _LONGEST = 200  # characters read of a text
 _POOL = 40  # entries that letters are compared with, after the n-grams have chosen them
+_MOST = 10  # answers kept of a text
 _CACHE = 8192
 
 
@@ -53,7 +54,8 @@ class OccupationResolver:
         """`entries`: (text, code, trust in 0-1); see `from_tables` for what they are made from."""
         self._names = dict(names)
         plain = [(_plain(text), code, trust) for text, code, trust in entries]
-        self._entries = [entry for entry in plain if entry[0]]
+        # In an order of its own: where equal entries meet a cut, the order of the table must not choose between them.
+        self._entries = sorted(entry for entry in plain if entry[0])
         self._exact: dict[str, list[int]] = {}
         for place, (text, _, _) in enumerate(self._entries):
             self._exact.setdefault(text, []).append(place)
@@ -92,7 +94,7 @@ class OccupationResolver:
         return cls(names, entries)
 
     def resolve(self, text: str, k: int = 3) -> list[Resolved]:
-        """The k likeliest occupations, best first, each once; empty when nothing is alike."""
+        """The k likeliest occupations (ten at most), best first, each once; empty when nothing is alike."""
         return list(self._cached(unicodedata.normalize("NFKC", text).strip()[:_LONGEST])[:k])
 
     def _resolve(self, text: str) -> tuple[Resolved, ...]:
@@ -100,7 +102,7 @@ class OccupationResolver:
         for words, trust in _readings(text):
             for code, score in self._scores(words).items():
                 best[code] = max(best.get(code, 0.0), score * trust)
-        ranked = sorted(best.items(), key=lambda item: (-round(item[1], 6), item[0]))[:10]
+        ranked = sorted(best.items(), key=lambda item: (-round(item[1], 6), item[0]))[:_MOST]
         return tuple(
             Resolved(code=code, name=self._names[code], confidence=round(min(score, 1.0), 3)) for code, score in ranked
         )
@@ -117,7 +119,7 @@ class OccupationResolver:
             return {}
         covered, covering = shared / self._masses, shared / mass
         alike = covered * (0.3 + 0.7 * covering) * self._trust
-        chosen = np.argsort(-alike, kind="stable")[:_POOL]
+        chosen = np.argsort(-alike, kind="stable")[: min(_POOL, np.count_nonzero(alike))]
         found: dict[str, list[float]] = {}
         for place in chosen:
             text, code, trust = self._entries[place]

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 from matching.bars import age_on
 from matching.scores import PROGRAMME_FIRST
+from matching.skills import character_pairs
 from matching.values import EDUCATION_RANK, Demand, Kind, Opening, Place, Precision, Priority, Reason, Seeker
 from matching.weights import Weights
 
@@ -110,7 +111,9 @@ def _skill(case: Case) -> Reason | None:
         return Reason("wanted_work", "正是您要找的活" if place == 0 else f"是您要找的第{place + 1}种活")
     if wants and occupation and case.parts["skill"] >= 0.5:
         return Reason("close_work", "和您要找的活相近")
-    return Reason("words_match", "和您说的活对得上") if case.seeker.skills_text else None
+    # The part may stand above the usual for the occupation's sake alone; only words that meet are told as meeting.
+    words_meet = character_pairs(case.opening.title) & character_pairs(case.seeker.skills_text)
+    return Reason("words_match", "和您说的活对得上") if words_meet else None
 
 
 def _pay(case: Case) -> Reason | None:
@@ -124,11 +127,17 @@ def _pay(case: Case) -> Reason | None:
 
 def _start(case: Case) -> Reason | None:
     starts = case.opening.starts_on
-    if starts is None:
+    if starts is None or _starts_before_free(case):
         return None
     if starts <= case.today:
         return Reason("start_now", "现在就能上岗")
     return Reason("start_fits", f"{starts.month}月{starts.day}日上岗，赶得上")
+
+
+def _starts_before_free(case: Case) -> bool:
+    """Whether the work begins before the person, who is not free yet, can."""
+    starts, can = case.opening.starts_on, case.seeker.available_on
+    return starts is not None and can is not None and can > case.today and starts < can
 
 
 def _keep(case: Case) -> Reason | None:
@@ -158,7 +167,12 @@ _REASONS: Mapping[str, Callable[[Case], Reason | None]] = {
     "start": _start,
     "trust": lambda _: Reason("verified", "单位核实过"),
     "hours": lambda case: None if case.seeker.home_by is None else Reason("home_in_time", "下班赶得上回家"),
-    "experience": lambda case: Reason("experience_fits", "工龄够") if case.opening.experience_years_min else None,
+    # Above the usual is not yet enough: 8 of 10 years come near.
+    "experience": lambda case: (
+        Reason("experience_fits", "工龄够")
+        if case.opening.experience_years_min and case.parts["experience"] == 1
+        else None
+    ),
     "education": lambda case: (
         Reason("education_fits", "学历够") if EDUCATION_RANK[case.opening.education or "none"] else None
     ),
@@ -177,7 +191,7 @@ def _age_limit(case: Case) -> Reason | None:
 
 
 def _pay_doubt(case: Case) -> Reason | None:
-    if case.pay is None:
+    if not case.pay:
         return Reason("pay_unknown", "工资没写清，先问明白")
     asked = case.seeker.pay_min_yuan_month
     if case.parts["pay"] == 0 or case.pay > case.weights.bait_multiple * max(case.usual_pay, asked or 0):
@@ -200,7 +214,7 @@ def _start_doubt(case: Case) -> Reason | None:
     starts, can = case.opening.starts_on, case.seeker.available_on
     if starts is None:
         return None
-    if can is not None and can > case.today and starts < can:
+    if can is not None and _starts_before_free(case):
         return Reason("starts_before", f"{starts.month}月{starts.day}日就要人，您{can.month}月{can.day}日才得空")
     if starts > max(can or case.today, case.today) + timedelta(days=30):
         return Reason("starts_late", f"要到{starts.year}年{starts.month}月{starts.day}日才开工")

@@ -186,7 +186,7 @@ class Opening:
     `openings` is the number of places left, `sent` how many people it has been sent to. Pay in yuan a month.
     `physical_level` 1-4 is I-IV of GB/T 3869-1997. `ends_at_hour`: hour of the day (0-24) at which the work ends.
     `age_min`/`age_max` apply only with an `age_reason`. `programme`: a policy clause's number.
-    Raises ValueError for values outside the closed lists.
+    Raises ValueError for values outside the closed lists, a rate outside 0-1, or negative pay.
     """
 
     id: int
@@ -223,6 +223,8 @@ class Opening:
             raise ValueError(f"physical_level must be 1-4: {self.physical_level}")
         if self.reply_rate is not None and not 0 <= self.reply_rate <= 1:
             raise ValueError(f"reply_rate must lie in 0-1: {self.reply_rate}")
+        if any(pay is not None and pay < 0 for pay in (self.pay_min_yuan_month, self.pay_max_yuan_month)):
+            raise ValueError(f"pay must not be negative: {self.pay_min_yuan_month}, {self.pay_max_yuan_month}")
         put = object.__setattr__
         put(self, "kind", Kind(self.kind))
         put(self, "demands", frozenset(Demand(demand) for demand in self.demands))

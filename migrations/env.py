@@ -3,11 +3,14 @@
 It works on the connection that `app.kit.migrations` hands over and opens none itself.
 """
 
+import logging
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
+from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, MetaData
 
 from app.kit.database import UtcDateTime
@@ -15,6 +18,16 @@ from app.kit.database import UtcDateTime
 # A migration that waits for a busy table makes everybody behind it wait too: it gives up soon and is run again. Its own
 # statements may take their time: rewriting a large table is no hang.
 POSTGRESQL_SETTINGS = {"lock_timeout": "5s", "statement_timeout": "30min"}
+
+LOG = logging.getLogger("jiujin.migrations")
+
+
+def log_revision(
+    ctx: MigrationContext, step: MigrationInfo, heads: Collection[Any], run_args: Mapping[str, Any]
+) -> None:
+    """Say which revision was reached or taken back: Alembic's own log is silenced for its noise."""
+    del ctx, heads, run_args  # Alembic hands them over by name
+    LOG.info("%s revision %s", "applied" if step.is_upgrade else "took back", step.up_revision_id)
 
 
 def render_item(kind: str, item: Any, autogenerate: AutogenContext) -> str | Literal[False]:
@@ -48,6 +61,7 @@ def run(connection: Connection, metadata: MetaData | None) -> None:
         compare_type=True,
         compare_server_default=True,
         render_item=render_item,
+        on_version_apply=log_revision,
     )
     with context.begin_transaction():
         context.run_migrations()

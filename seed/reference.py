@@ -53,7 +53,7 @@ class DataFileBroken(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """One record of a CSV file, with its place for messages."""
 
     file: str
@@ -126,9 +126,10 @@ def data_text(name: str) -> str:
     return (files("seed") / "data" / name).read_text(encoding="utf-8")
 
 
-def _read_lines(name: str) -> list[_Line]:
+def read_lines(name: str) -> list[Line]:
+    """The records of a CSV file in `seed/data`, in its order."""
     reader = csv.DictReader(data_text(name).splitlines(), strict=True)
-    return [_Line(name, number, cells) for number, cells in enumerate(reader, start=2)]
+    return [Line(name, number, cells) for number, cells in enumerate(reader, start=2)]
 
 
 def _read_policies() -> dict[str, list[Row]]:
@@ -149,7 +150,7 @@ def area_rows() -> tuple[list[Row], dict[_AreaKey, set[str]]]:
     2025 and, at the level of districts, with every code that an identity card may carry since 1982; of those only the
     years are known, so they begin and end on 1 January. A code bears one area at most on any day.
     """
-    history = _read_lines("cq_code_history.csv")
+    history = read_lines("cq_code_history.csv")
     began = {
         (line["code"], line["name"]): _new_year(line, "start_year", 0) for line in history if line["end_year"] == ""
     }
@@ -213,7 +214,7 @@ def _kind_of(name: str, level: AreaLevel) -> str:
     return _CITY_KINDS[level] if kind == "市" and level in _CITY_KINDS else kind
 
 
-def _point(line: _Line) -> tuple[float | None, float | None]:
+def _point(line: Line) -> tuple[float | None, float | None]:
     if not line["lng_wgs84"]:
         return None, None
     try:
@@ -222,7 +223,7 @@ def _point(line: _Line) -> tuple[float | None, float | None]:
         raise line.broken("坐标不是数字") from None
 
 
-def _new_year(line: _Line, column: str, later: int) -> date | None:
+def _new_year(line: Line, column: str, later: int) -> date | None:
     """1 January of the year in a column, or of the year after it; None where the cell is empty."""
     if not line[column]:
         return None
@@ -234,7 +235,7 @@ def _new_year(line: _Line, column: str, later: int) -> date | None:
 
 def _areas_elsewhere(began: Mapping[tuple[str, str], date | None]) -> Iterator[Row]:
     """Every area of cn_areas.csv outside Chongqing, and Chongqing itself."""
-    for line in _read_lines("cn_areas.csv"):
+    for line in read_lines("cn_areas.csv"):
         if line["province_code"] == CHONGQING and line["code"] != CHONGQING:
             continue
         if line["level"] not in _LEVELS:
@@ -252,9 +253,9 @@ def _areas_elsewhere(began: Mapping[tuple[str, str], date | None]) -> Iterator[R
 
 
 def _districts_today(began: Mapping[tuple[str, str], date | None]) -> Iterator[Row]:
-    pinyin = {line["code"]: line["pinyin"] for line in _read_lines("cn_areas.csv")}
-    former = {line["code"]: line["name"] for line in _read_lines("cq_districts_2023.csv")}
-    for line in _read_lines("cq_districts_2025.csv"):
+    pinyin = {line["code"]: line["pinyin"] for line in read_lines("cn_areas.csv")}
+    former = {line["code"]: line["name"] for line in read_lines("cq_districts_2023.csv")}
+    for line in read_lines("cq_districts_2025.csv"):
         is_new = line["code"] not in former
         parts = "、".join(
             former[part[:6]] + part[6:].replace("(part)", "（部分）")
@@ -279,9 +280,9 @@ def _districts_today(began: Mapping[tuple[str, str], date | None]) -> Iterator[R
 def _successor_districts() -> dict[str, set[str]]:
     """For each district that ended at the cut, the districts to which its townships went."""
     found = {
-        line["code"]: {line["successor_code_2025"]} for line in _read_lines("cq_districts_2023.csv") if line["valid_to"]
+        line["code"]: {line["successor_code_2025"]} for line in read_lines("cq_districts_2023.csv") if line["valid_to"]
     }
-    for line in _read_lines("cq_townships.csv"):
+    for line in read_lines("cq_townships.csv"):
         if line["district_code"] in found and line["district_code_2025"]:
             found[line["district_code"]].add(line["district_code_2025"])
     return found
@@ -291,7 +292,7 @@ def _districts_of_the_old_cut(
     began: Mapping[tuple[str, str], date | None], moved: Mapping[str, set[str]]
 ) -> Iterator[tuple[Row, set[str]]]:
     """Districts of the 2023 list that ended; the others are those of today."""
-    for line in _read_lines("cq_districts_2023.csv"):
+    for line in read_lines("cq_districts_2023.csv"):
         if not line["valid_to"]:
             continue
         row = _area(
@@ -311,7 +312,7 @@ def _districts_of_the_old_cut(
         yield row, moved[line["code"]]
 
 
-def _ended_districts(history: Sequence[_Line], moved: Mapping[str, set[str]]) -> list[tuple[Row, set[str]]]:
+def _ended_districts(history: Sequence[Line], moved: Mapping[str, set[str]]) -> list[tuple[Row, set[str]]]:
     """Codes that ended before 2023, with the districts of today that took over: what old identity cards carry."""
     codes = {line["code"] for line in history}
     heirs: dict[str, set[str]] = {}
@@ -341,8 +342,8 @@ def _ended_districts(history: Sequence[_Line], moved: Mapping[str, set[str]]) ->
 
 
 def _townships_today() -> Iterator[Row]:
-    pinyin = {line["code_2025"]: line["pinyin"] for line in _read_lines("cq_townships.csv") if line["code_2025"]}
-    for line in _read_lines("cq_townships_2025.csv"):
+    pinyin = {line["code_2025"]: line["pinyin"] for line in read_lines("cq_townships.csv") if line["code_2025"]}
+    for line in read_lines("cq_townships_2025.csv"):
         yield _area(
             code=line["code_2025"],
             name=line["name"],
@@ -373,7 +374,7 @@ def _townships_before_the_cut() -> list[tuple[Row, set[str]]]:
             ),
             {line["code_2025"]} - {""},
         )
-        for line in _read_lines("cq_townships.csv")
+        for line in read_lines("cq_townships.csv")
     ]
 
 
@@ -383,14 +384,14 @@ def _townships_before_the_cut() -> list[tuple[Row, set[str]]]:
 def _industry_rows() -> list[Row]:
     return [
         {"code": line["code"], "name": line["name"], "level": line["level"], "parent_code": line["parent"] or None}
-        for line in _read_lines("industries_gbt4754_2017.csv")
+        for line in read_lines("industries_gbt4754_2017.csv")
     ]
 
 
 def _occupation_rows() -> list[Row]:
     """Occupations with what their work asks of a body, where that is known."""
-    lines = _read_lines("occupations_gbm2022.csv")
-    traits = {line["code"]: line for line in _read_lines("occupation_traits.csv")}
+    lines = read_lines("occupations_gbm2022.csv")
+    traits = {line["code"]: line for line in read_lines("occupation_traits.csv")}
     known = {line["code"] for line in lines}
     for code, line in traits.items():
         if code not in known:
@@ -410,7 +411,7 @@ def _occupation_rows() -> list[Row]:
     ]
 
 
-def _traits(line: _Line | None) -> Row:
+def _traits(line: Line | None) -> Row:
     if line is None:
         return {
             "physical_level": None,
@@ -433,7 +434,7 @@ def _traits(line: _Line | None) -> Row:
     }
 
 
-def _members(line: _Line, column: str, closed_list: type[_Member]) -> list[str]:
+def _members(line: Line, column: str, closed_list: type[_Member]) -> list[str]:
     try:
         return [closed_list(item).value for item in _items(line[column])]
     except ValueError as error:
@@ -456,16 +457,16 @@ def _alias_rows(codes: set[str]) -> list[Row]:
     return list(rows.values())
 
 
-def _formal_aliases() -> Iterator[tuple[_Line, Row]]:
-    for line in _read_lines("occupation_aliases.csv"):
+def _formal_aliases() -> Iterator[tuple[Line, Row]]:
+    for line in read_lines("occupation_aliases.csv"):
         if line["kind"] not in _ALIAS_KINDS:
             raise line.broken(f"不认识的类别 {line['kind']}")
         kind = _ALIAS_KINDS[line["kind"]]
         yield line, {"text": line["alias"], "code": line["occ_code"], "kind": kind, "reason": ""}
 
 
-def _everyday_aliases() -> Iterator[tuple[_Line, Row]]:
-    for line in _read_lines("occupation_words.csv"):
+def _everyday_aliases() -> Iterator[tuple[Line, Row]]:
+    for line in read_lines("occupation_words.csv"):
         yield (
             line,
             {"text": line["text"], "code": line["code"], "kind": AliasKind.EVERYDAY, "reason": line["reason"]},

@@ -12,7 +12,9 @@ from enum import StrEnum
 
 PAID_DAYS_A_MONTH = Decimal("21.75")  # 人社部发〔2025〕2号: days paid in a month
 PAID_HOURS_A_DAY = 8
+PART_TIME_HOURS_A_WEEK = 24  # 劳动合同法 art. 68: part-time work is at most that
 MONTHS_A_YEAR = 12
+WEEKS_A_MONTH = Decimal(52) / MONTHS_A_YEAR
 HIGHEST_YUAN_MONTH = 200_000  # judgement: beyond it a figure is a slip of the pen, not pay for work listed here
 LOWEST_YUAN_MONTH = 100  # judgement: below it a figure has lost its unit
 
@@ -51,16 +53,18 @@ class Pay:
     high: Decimal | None = None
     months: int = MONTHS_A_YEAR
 
-    def yuan_month(self) -> tuple[int | None, int | None]:
-        """Low and high as whole yuan a month of full-time work; (None, None) without a figure.
+    def yuan_month(self, *, is_part_time: bool = False) -> tuple[int | None, int | None]:
+        """Low and high as whole yuan a month; (None, None) without a figure.
 
-        A day counts 21.75 times and an hour 8 times that (人社部发〔2025〕2号); extra monthly payments are not added,
-        so that a promise of a 13th month never outranks pay that is certain.
+        A day counts 21.75 times and an hour 8 times that (人社部发〔2025〕2号); part-time work has 24 hours a week at
+        the most (劳动合同法 art. 68), so an hour of it counts 104 times. Extra monthly payments are not added, so
+        that a promise of a 13th month never outranks pay that is certain.
         """
+        hours = PART_TIME_HOURS_A_WEEK * WEEKS_A_MONTH if is_part_time else PAID_DAYS_A_MONTH * PAID_HOURS_A_DAY
         factor = {
             PayUnit.MONTH: Decimal(1),
             PayUnit.DAY: PAID_DAYS_A_MONTH,
-            PayUnit.HOUR: PAID_DAYS_A_MONTH * PAID_HOURS_A_DAY,
+            PayUnit.HOUR: hours,
             PayUnit.YEAR: Decimal(1) / MONTHS_A_YEAR,
         }.get(self.unit)
         if factor is None:
@@ -141,7 +145,8 @@ def parse_pay(text: str) -> Pay | None:
     (三千五, 两百一天), 计件 and 面议. A bare figure is by the month; below 100 with no unit it cannot be told (20 an
     hour? 20 a day?) and is None.
     """
-    words = unicodedata.normalize("NFKC", text).lower().replace(",", "")
+    words = unicodedata.normalize("NFKC", text).lower()
+    words = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", words)
     words = re.sub(r"[—–−‐‑―-]+", "-", words).strip()  # every dash that a keyboard offers
     words = _SPOKEN.sub(lambda found: _spoken(found[0]), words)
     words = _HALF_SAID.sub(_said_whole, words)

@@ -39,7 +39,7 @@ def seal(ring: KeyRing, text: str, *, place: Place) -> str:
     """
     version = ring.current("data")
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(ring.data[version]).encrypt(nonce, text.encode(), _bound_to(version, place))
+    sealed = AESGCM(ring.data[version]).encrypt(nonce, text.encode(), _bound_to(place))
     return f"{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
 
@@ -54,7 +54,7 @@ def unseal(ring: KeyRing, sealed: str, *, place: Place) -> str:
         raise SealBroken(f"{place.table}.{place.column}: the key ring has no data key of version {version}")
     try:
         raw = base64.b64decode(sealed.partition(".")[2], altchars=b"-_", validate=True)
-        text = AESGCM(ring.data[version]).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bound_to(version, place))
+        text = AESGCM(ring.data[version]).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bound_to(place))
     except (InvalidTag, binascii.Error, ValueError):
         raise SealBroken(f"{place.table}.{place.column}: the value does not belong here or was altered") from None
     return text.decode()
@@ -93,5 +93,5 @@ def _index_of(ring: KeyRing, version: int, value: str, purpose: str) -> str:
     return f"{version}.{tag(ring.index[version], purpose, value)}"
 
 
-def _bound_to(version: int, place: Place) -> bytes:
-    return join_parts(str(version), place.table, place.column, str(place.row))
+def _bound_to(place: Place) -> bytes:
+    return join_parts(place.table, place.column, str(place.row))

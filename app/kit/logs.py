@@ -90,8 +90,9 @@ def configure_logging(*, level: str = "INFO", as_json: bool = False, stream: Tex
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = name != "uvicorn.access"
-    # The client logs every address it calls, and those of text-message providers hold phones.
-    for name in ("httpx", "httpcore"):
+    # The HTTP client logs every address it calls, and those of text-message providers hold phones; Alembic logs each
+    # look at the schema, which is every health check.
+    for name in ("httpx", "httpcore", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import ForeignKey, SmallInteger, String, Text, UniqueConstraint, select
+from sqlalchemy import ForeignKey, Row, SmallInteger, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.occupations import AliasKind
@@ -47,9 +47,11 @@ def list_occupations(session: Session) -> Sequence[Occupation]:
     return session.scalars(select(Occupation).order_by(Occupation.code)).all()
 
 
-def list_aliases(session: Session) -> Sequence[OccupationAlias]:
-    """All aliases, ordered by text and code."""
-    return session.scalars(select(OccupationAlias).order_by(OccupationAlias.text, OccupationAlias.code)).all()
+def list_aliases(session: Session) -> Sequence[Row[str, str]]:
+    """(text, code) of all aliases, ordered by both."""
+    return session.execute(
+        select(OccupationAlias.text, OccupationAlias.code).order_by(OccupationAlias.text, OccupationAlias.code)
+    ).all()
 
 
 def find_occupation(session: Session, code: str) -> Occupation | None:

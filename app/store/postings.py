@@ -234,18 +234,18 @@ def known_source_keys(session: Session, source: str, keys: Iterable[str]) -> dic
     return found
 
 
-def postings_by_fold_key(session: Session, keys: Iterable[str]) -> dict[str, int]:
-    """Ids of postings that are not closed, by fold key."""
-    wanted: list[str] = list(keys)
-    found: dict[str, int] = {}
+def list_foldable_postings(session: Session, keys: Iterable[str]) -> list[tuple[int, str, str]]:
+    """(id, fold key, title) of postings that are not closed, by fold key, ordered by id."""
+    wanted = list(keys)
+    found: list[tuple[int, str, str]] = []
     for start in range(0, len(wanted), 500):
         part = wanted[start : start + 500]
         rows = session.execute(
-            select(Posting.fold_key, Posting.id)
+            select(Posting.id, Posting.fold_key, Posting.title)
             .where(Posting.fold_key.in_(part), Posting.state != PostingState.CLOSED)
-            .order_by(Posting.id.desc())
+            .order_by(Posting.id)
         )
-        found.update((key, posting_id) for key, posting_id in rows)
+        found.extend((posting_id, key, title) for posting_id, key, title in rows)
     return found
 
 

@@ -4,13 +4,15 @@ Two ways in: the database answers for any day; `AreaBook` holds what is in force
 not visit the database.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+import numpy as np
 from sqlalchemy.orm import Session
 
-from app.domain.areas import CHONGQING, AreaLevel, Nearness, Precision, great_circle_km
+from app.domain.areas import CHONGQING, EARTH_RADIUS_KM, AreaLevel, Nearness, Precision, great_circle_km
 from app.kit.errors import Invalid, NotFound
 from app.store import areas as store
 from app.store import policies
@@ -215,22 +217,19 @@ class AreaBook:
 
     def _find_neighbours(self, within_km: float) -> dict[str, frozenset[str]]:
         """Pairs of districts with known centres within `within_km` of each other; no adjacency list is claimed."""
-        points = {
-            district.code: [
-                (fact.lon, fact.lat)
-                for fact in (district, *self.children(district.code))
-                if fact.lon is not None
-                and fact.lat is not None
-                and (fact.level is AreaLevel.DISTRICT or fact.precision is not Precision.DISTRICT)
-            ]
-            for district in self.districts()
-        }
-        return {
-            code: frozenset(
-                other
-                for other, theirs in points.items()
-                if other != code
-                and any(great_circle_km(*mine, *there) <= within_km for mine in own for there in theirs)
-            )
-            for code, own in points.items()
-        }
+        owners, lon, lat = [], [], []
+        for district in self.districts():
+            for fact in (district, *self.children(district.code)):
+                is_known = fact.level is AreaLevel.DISTRICT or fact.precision is not Precision.DISTRICT
+                if is_known and fact.lon is not None and fact.lat is not None:
+                    owners.append(district.code)
+                    lon.append(math.radians(fact.lon))
+                    lat.append(math.radians(fact.lat))
+        # All pairs of a thousand points at once: unit vectors, whose product is the cosine of the angle between them.
+        points = np.column_stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)])
+        least_cosine = math.cos(within_km / EARTH_RADIUS_KM)
+        found: dict[str, set[str]] = {code: set() for code in owners}
+        for mine, other in np.argwhere(points @ points.T >= least_cosine):
+            if owners[mine] != owners[other]:
+                found[owners[mine]].add(owners[other])
+        return {code: frozenset(others) for code, others in found.items()}

@@ -602,7 +602,7 @@ def _going_rates(cards: Collection[PostingCard]) -> dict[str, float]:
 def _resolver(session: Session, occupations: Mapping[str, occupations_store.Occupation]) -> OccupationResolver:
     return OccupationResolver.from_tables(
         {code: row.name for code, row in occupations.items()},
-        [(alias.text, alias.code) for alias in occupations_store.list_aliases(session)],
+        [(text, code) for text, code in occupations_store.list_aliases(session)],
     )
 
 
@@ -636,10 +636,10 @@ def _write_token(metres: float, key: int) -> str:
     return base64.urlsafe_b64encode(f"{metres:.0f}.{key}".encode()).decode().rstrip("=")
 
 
-def _read_token(token: str) -> tuple[float, int]:
+def _read_token(token: str) -> tuple[int, int]:
     try:
         metres, _, key = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii").partition(".")
-        return float(metres), int(key)
+        return int(metres), int(key)
     except ValueError as error:
         raise BadPageToken from error
 

@@ -196,6 +196,22 @@ def test_an_instant_comes_back_as_the_same_instant_in_utc(engine: Engine, zone: 
     assert packed_at.tzinfo is UTC
 
 
+def test_an_instant_is_utc_whatever_zone_the_connection_is_set_to(
+    empty_database: Callable[[str], Engine],
+) -> None:
+    engine = empty_database("postgresql")
+    Tables.metadata.create_all(engine)
+    with write_session(engine) as session:
+        session.execute(text("SET LOCAL TIME ZONE 'Asia/Shanghai'"))
+        session.add(Box(id=1, label="tools", packed_at=NOON))
+        session.flush()
+        session.expire_all()
+        packed_at = session.get_one(Box, 1).packed_at
+    assert packed_at == NOON
+    assert packed_at is not None
+    assert packed_at.tzinfo is UTC
+
+
 def test_an_instant_without_time_zone_is_refused(engine: Engine) -> None:
     with pytest.raises(StatementError, match="time zone"), write_session(engine) as session:
         session.add(Box(label="tools", packed_at=NOON.replace(tzinfo=None)))

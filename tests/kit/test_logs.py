@@ -104,6 +104,7 @@ def test_the_servers_own_logs_go_through_ours_and_its_access_log_nowhere() -> No
     _, stream = logged(as_json=False)
     logging.getLogger("uvicorn.error").info("started with %s", PHONE)
     logging.getLogger("uvicorn.access").info("GET /jobs?q=x")
+    logging.getLogger("alembic.runtime.migration").info("Context impl SQLiteImpl.")
     logging.getLogger("httpx").info("HTTP Request: POST https://sms.example/%s", PHONE)
     assert stream.getvalue().count("\n") == 1
     assert "started with ‹phone›" in stream.getvalue()

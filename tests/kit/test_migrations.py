@@ -91,6 +91,15 @@ def test_an_empty_database_is_brought_to_the_head_and_calling_again_changes_noth
     assert migrations.check(engine).is_current
 
 
+def test_each_revision_is_logged(engine: Engine, write_revision: Write, caplog: pytest.LogCaptureFixture) -> None:
+    write_revision("0001", None, SHELVES, NO_SHELVES)
+    write_revision("0002", "0001", LABEL, NO_LABEL)
+    caplog.set_level("INFO", "jiujin")
+    migrations.upgrade(engine)
+    migrations.downgrade(engine, to="0001")
+    assert caplog.messages == ["applied revision 0001", "applied revision 0002", "took back revision 0002"]
+
+
 def test_changing_a_table_keeps_its_rows_and_those_that_point_to_it(engine: Engine, write_revision: Write) -> None:
     write_revision("0001", None, SHELVES, NO_SHELVES)
     write_revision("0002", "0001", LABEL, NO_LABEL)

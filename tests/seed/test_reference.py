@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.areas import CHONGQING, AreaLevel, Precision
 from app.domain.occupations import AliasKind, Lane
-from app.kit.database import Base, read_session, write_session
+from app.kit.database import Base, open_engine, read_session, write_session
 from app.store import areas as store
 from app.store.audit import AuditEntry
 from app.store.industries import Industry
@@ -72,12 +74,8 @@ def change_file(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Callable[[str
 
 
 @pytest.fixture(scope="module")
-def loaded(sqlite_template: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def loaded(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One SQLite database with the reference data, to be read only."""
-    import shutil
-
-    from app.kit.database import open_engine
-
     path = tmp_path_factory.mktemp("reference") / "jiujin.db"
     shutil.copyfile(sqlite_template, path)
     engine = open_engine(f"sqlite:///{path}")
@@ -116,7 +114,7 @@ def test_loading_again_writes_nothing(database: Engine) -> None:
     written = []
 
     def note_write(_: Connection, __: Any, statement: str, *___: Any) -> None:
-        if statement.split()[0] in {"INSERT", "UPDATE", "DELETE"}:
+        if statement.split(maxsplit=1)[0] in {"INSERT", "UPDATE", "DELETE"}:
             written.append(statement)
 
     event.listen(database, "before_cursor_execute", note_write)
@@ -185,6 +183,7 @@ def test_an_offices_own_setting_stays(database: Engine) -> None:
     ],
 )
 def test_a_broken_file_is_named_and_changes_nothing(
+    *,
     sqlite_database: Engine,
     change_file: Callable[[str, Callable[[str], str]], None],
     name: str,

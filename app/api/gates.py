@@ -1,0 +1,142 @@
+"""What every request passes before a route sees it, as plain ASGI: size, HEAD, unforeseen errors, security headers.
+
+Starlette's own limit of the body answers in plain text, and its catcher of errors stands outside all middleware, where
+neither the access log nor the security headers reach; so both are made here.
+"""
+
+import logging
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import Internal, problem_answer
+
+_LOG = logging.getLogger("jiujin.api")
+
+LARGEST_BODY_BYTES = 64 * 1024
+
+
+class BodyLimit:
+    """Refuses bodies above a size with 413, by their label at once and without one as soon as they prove larger.
+
+    The error is raised where the body is read, so that a page gets a page and a program its problem document.
+    """
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int = LARGEST_BODY_BYTES) -> None:
+        self.app = app
+        self.most_bytes = most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        labelled = Headers(scope=scope).get("content-length", "0")
+        too_large = not labelled.isdecimal() or int(labelled) > self.most_bytes
+        received = 0
+
+        async def receive_within_limit() -> Message:
+            nonlocal received
+            if too_large:
+                raise HTTPException(413)
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self.most_bytes:
+                raise HTTPException(413)
+            return message
+
+        await self.app(scope, receive_within_limit, send)
+
+
+class HeadAsGet:
+    """Answers HEAD as GET without the content (RFC 9110, 9.3.2): FastAPI gives its GET routes no HEAD."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or scope["method"] != "HEAD":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        # A copy: the server asks its own scope whether content may follow.
+        as_get = {**scope, "method": "GET"}
+        try:
+            await self.app(as_get, receive, send_head)
+        finally:
+            if "route" in as_get:
+                scope["route"] = as_get["route"]
+
+
+class LastResort:
+    """Logs an error that nobody foresaw and answers 500 without saying what it was."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        begun = False
+
+        async def note_begin(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, note_begin)
+        except Exception:
+            if scope["type"] != "http" or begun:
+                # Half an answer is out: only breaking the connection tells the client so.
+                raise
+            _LOG.exception("unforeseen error in %s", getattr(scope.get("route"), "path", "an unknown route"))
+            await problem_answer(Internal())(scope, receive, send)
+
+
+class SecurityHeaders:
+    """Sets what keeps browsers careful, unless a route has set it itself."""
+
+    def __init__(self, app: ASGIApp, *, https: bool, bare_paths: Iterable[str]) -> None:
+        self.app = app
+        self.bare_paths = tuple(bare_paths)
+        self.headers = {
+            "X-Content-Type-Options": "nosniff",
+            "X-Frame-Options": "DENY",
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Permissions-Policy": "camera=(), microphone=(), payment=(), usb=(), geolocation=(self)",
+            **({"Strict-Transport-Security": "max-age=31536000"} if https else {}),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        policy = _DATA_POLICY if scope["path"].startswith(self.bare_paths) else _PAGE_POLICY
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self.headers.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Content-Security-Policy", policy)
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+# Data is nothing to run; pages run what comes from this service and nothing that stands in the page itself.
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+_PAGE_POLICY = (
+    "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)

@@ -1,0 +1,85 @@
+"""The command `jiujin`. A noun or a deed a file; wrong use is told in Chinese and exits with 2.
+
+Typer checks what is typed; what it says about it is English and is told anew here.
+"""
+
+import re
+
+import typer
+import typer.rich_utils
+from pydantic import ValidationError
+
+from app.api.problems import invalid
+from app.cli.databases import db, seed
+from app.cli.demo import seed_demo
+from app.cli.doctor import doctor
+from app.cli.imports import imports
+from app.cli.matches import match
+from app.cli.serving import serve, up, work
+from app.cli.terminal import tell
+
+app = typer.Typer(
+    name="jiujin",
+    help="就近：重庆农民工就近就业服务。第一次使用请运行 jiujin up",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("up", help="一步启动：升级数据库、装好数据、开始服务；可以重复运行。")(up)
+app.command("serve", help="只提供网页和接口。")(serve)
+app.command("work", help="只运行后台任务：关闭过期岗位等。")(work)
+app.command("match", help="排出离家近、做得了的岗位，说明理由。")(match)
+app.command("doctor", help="检查设置、密钥、数据库和数据是否正常。")(doctor)
+app.add_typer(db, name="db")
+seed.command("demo", help="装入生成的演示数据和历史岗位样例；只供试用，可以重复运行。")(seed_demo)
+app.add_typer(seed, name="seed")
+app.add_typer(imports, name="import")
+
+typer.rich_utils.OPTIONS_PANEL_TITLE = "选项"
+typer.rich_utils.ARGUMENTS_PANEL_TITLE = "内容"
+typer.rich_utils.COMMANDS_PANEL_TITLE = "命令"
+typer.rich_utils.REQUIRED_LONG_STRING = "[必填]"
+typer.rich_utils.DEFAULT_STRING = "[默认：{}]"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 done, 1 the work failed, 2 wrong use."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except typer.Abort:
+        tell("已停止")
+        return 1
+    except typer.TyperException as error:
+        # Empty when nothing was typed at all: then Typer has shown the help already.
+        if words := _told(error):
+            tell(f"{words}\n用 --help 看怎么写")
+        return error.exit_code
+    # Typer gives 130 for Ctrl+C outside of a command's own handling.
+    return code if isinstance(code, int) else 0
+
+
+_TOLD = (
+    (re.compile(r"No such option: (\S+)"), "没有 {0} 这个选项"),
+    (re.compile(r"No such command '([^']*)'"), "没有 {0} 这个命令"),
+    (re.compile(r"Missing command"), "请写明要做什么"),
+    (re.compile(r"Got unexpected extra argument\S* \((.*)\)"), "多写了：{0}"),
+    (re.compile(r"Option '?([^' ]+)'? requires an argument"), "{0} 后面要写内容"),
+    (re.compile(r"Invalid value for (\S+): .* is not one of (.+?)\.?$"), "{0} 填得不对：只能是 {1}"),
+    (re.compile(r"Missing (?:parameter|option|argument) '?([^'.]+)'?"), "缺少 {0}"),
+)
+
+
+def _told(error: typer.TyperException) -> str:
+    """What Typer found wrong, in Chinese; what is not known here stays as Typer says it."""
+    words = error.format_message()
+    for pattern, told in _TOLD:
+        if found := pattern.search(words):
+            return told.format(*found.groups())
+    if isinstance(error, typer.BadParameter) and isinstance(error.__cause__, ValidationError):
+        name = error.param.get_error_hint() if error.param is not None else ""
+        messages = dict.fromkeys(
+            field.message for field in invalid(error.__cause__.errors(include_url=False, include_input=False)).fields
+        )
+        return f"{name} 填得不对：{'；'.join(messages)}"
+    return words

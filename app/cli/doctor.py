@@ -1,0 +1,114 @@
+"""`jiujin doctor`: what keeps this installation from working, each with what to do about it.
+
+It changes nothing and says no secret, so that its output can be sent to whoever helps.
+"""
+
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+import typer
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.cli.databases import UPGRADE_FIRST
+from app.cli.terminal import AsJson, DataFolder, answer, at_work
+from app.kit.database import read_session
+from app.kit.errors import Busy
+from app.usecases.postings import count_postings
+from app.wiring import House, check_schema, is_reference_loaded
+
+_LEAST_FREE_BYTES = 1_000_000_000
+_LEAST_POSTGRESQL = 13
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at: whether it is in order, and in Chinese what was seen or what to do."""
+
+    name: str
+    ok: bool
+    told: str
+
+
+def doctor(*, data: DataFolder = None, as_json: AsJson = False) -> None:
+    """Look at settings, folder, keys, database, schema and data; exit code 1 when something is not in order."""
+    with at_work(as_json=as_json, data=data) as house:
+        findings = [
+            Finding("版本", ok=True, told=f"jiujin {version('jiujin')}，Python {platform.python_version()}"),
+            # Settings and keys have been read, or there would be no house.
+            Finding("设置", ok=True, told="正式环境" if house.settings.is_production else "试用环境"),
+            Finding("密钥", ok=True, told="能用；请另外备份，丢了就读不出姓名和电话"),
+            _look_at_folder(house),
+            *_look_at_database(house),
+        ]
+        healthy = all(finding.ok for finding in findings)
+        words = "\n".join(f"{'✓' if finding.ok else '✗'} {finding.name}：{finding.told}" for finding in findings)
+        answer({"ok": healthy, "findings": [asdict(finding) for finding in findings]}, words, as_json=as_json)
+        if not healthy:
+            raise typer.Exit(1)
+
+
+def _look_at_folder(house: House) -> Finding:
+    folder = house.settings.data.resolve()
+    free = shutil.disk_usage(folder).free
+    told = f"{folder}，剩余空间 {free / 1e9:.1f} GB"
+    if free < _LEAST_FREE_BYTES:
+        return Finding("数据目录", ok=False, told=f"{told}，太少了")
+    return Finding("数据目录", ok=True, told=told)
+
+
+def _look_at_database(house: House) -> Iterator[Finding]:
+    """Each look needs the one before it; the first that fails is the last."""
+    looks: tuple[Callable[[House], Finding], ...] = (
+        _look_at_server,
+        _look_at_schema,
+        _look_at_reference,
+        _look_at_rows,
+    )
+    for look in looks:
+        try:
+            finding = look(house)
+        except (SQLAlchemyError, Busy) as error:
+            # Its message may hold the address and the password.
+            finding = Finding("数据库", ok=False, told=f"连不上或者出错（{type(error).__name__}）：请检查 DATABASE_URL")
+        yield finding
+        if not finding.ok:
+            return
+
+
+def _look_at_server(house: House) -> Finding:
+    with read_session(house.engine) as session:
+        if house.engine.dialect.name == "sqlite":
+            return Finding(
+                "数据库", ok=True, told=f"SQLite {session.scalar(text('SELECT sqlite_version()'))}，只供试用"
+            )
+        number = int(session.scalar(text("SHOW server_version_num")) or 0)
+    told = f"PostgreSQL {number // 10_000}.{number % 10_000}"
+    if number // 10_000 < _LEAST_POSTGRESQL:
+        return Finding("数据库", ok=False, told=f"{told} 太旧，要 {_LEAST_POSTGRESQL} 以上")
+    return Finding("数据库", ok=True, told=told)
+
+
+def _look_at_schema(house: House) -> Finding:
+    state = check_schema(house.engine, compare_tables=True)
+    if state.current != state.head:
+        return Finding("表结构", ok=False, told=UPGRADE_FIRST)
+    if state.drift:
+        return Finding("表结构", ok=False, told=f"与代码有 {len(state.drift)} 处不同，见 jiujin db check")
+    return Finding("表结构", ok=True, told=f"{state.current}")
+
+
+def _look_at_reference(house: House) -> Finding:
+    if is_reference_loaded(house):
+        return Finding("参考数据", ok=True, told="已装入")
+    return Finding("参考数据", ok=False, told="还没有，请运行：jiujin seed reference")
+
+
+def _look_at_rows(house: House) -> Finding:
+    with read_session(house.engine) as session:
+        counts = count_postings(session)
+    told = "，".join(f"{count.state.label}（{count.origin.value}）{count.number}" for count in counts)
+    return Finding("岗位", ok=True, told=told or "还没有；jiujin up 会装入演示数据，jiujin import postings 导入自己的")

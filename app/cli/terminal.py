@@ -1,0 +1,103 @@
+"""How commands speak: Chinese to people on standard error and output, one JSON document to programs with `--json`.
+
+Exit codes: 0 done, 1 the work failed, 2 wrong use. Standard output holds results only, so that it can be piped.
+"""
+
+import logging
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.kit.errors import Fault
+from app.kit.logs import configure_logging
+from app.wiring import House, HouseUnusable, open_house
+
+_LOG = logging.getLogger("jiujin.cli")
+
+DataFolder = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="数据目录，默认 ./var", show_default=False)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON，给程序读")]
+
+
+class Failed(Exception):
+    """The work cannot be done; `code` is stable, the message Chinese and says what to do."""
+
+    def __init__(self, message: str, *, code: str, **members: Any) -> None:
+        super().__init__(message)
+        self.code = code
+        self.members = members
+
+
+def tell(words: str) -> None:
+    """A line for people, on standard error."""
+    typer.echo(words, err=True)
+
+
+def answer(document: Any, words: str, *, as_json: bool) -> None:
+    """The result, on standard output: as one line of JSON or in words."""
+    typer.echo(orjson.dumps(document, default=str).decode() if as_json else words)
+
+
+def progress_console() -> Console:
+    """Where progress is shown: standard error, so that the result can be piped."""
+    return Console(stderr=True)
+
+
+@contextmanager
+def at_work(*, as_json: bool, **given: Any) -> Iterator[House]:
+    """The house for one command; whatever fails is told, and the command exits with 1.
+
+    Args:
+        as_json: tell failures as JSON too.
+        **given: settings given on the command line; None counts as not given.
+    """
+    try:
+        house = open_house(**given)
+        configure_logging(level="WARNING", as_json=house.settings.logs_as_json)
+        try:
+            yield house
+        finally:
+            house.close()
+    except Failed as failure:
+        _fail(str(failure), failure.code, failure.members, as_json=as_json)
+    except Fault as fault:
+        _fail(fault.detail or fault.title, fault.code, {}, as_json=as_json)
+    except HouseUnusable as error:
+        _fail(str(error), "settings_unusable", {}, as_json=as_json)
+    except SQLAlchemyError as error:
+        # The message may quote rows or the address; it goes to the log, which redacts.
+        _LOG.error("database error", exc_info=error)
+        _fail("数据库出错：请检查 DATABASE_URL，或者运行 jiujin doctor", "database_error", {}, as_json=as_json)
+    except KeyboardInterrupt:
+        _fail("已停止，没做完的部分没有保存", "interrupted", {}, as_json=as_json)
+
+
+def _fail(words: str, code: str, members: dict[str, Any], *, as_json: bool) -> NoReturn:
+    if as_json:
+        typer.echo(orjson.dumps({"error": {"code": code, "message": words, **members}}, default=str).decode())
+    else:
+        tell(words)
+    raise typer.Exit(1)
+
+
+@contextmanager
+def stopping_on_sigterm() -> Iterator[None]:
+    """Within the block SIGTERM raises KeyboardInterrupt, as Ctrl+C does, so that both end a command the same way."""
+
+    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,103 @@
+"""The web process put together: routes, what every request passes, and the loops that run beside it.
+
+`create_app` opens nothing and starts nothing; the loops begin and end with the server (ASGI lifespan), so a test that
+calls the application directly has none.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
+
+from app.api.cards import Fragments
+from app.api.gates import BodyLimit, HeadAsGet, LastResort, SecurityHeaders
+from app.api.metrics import Metrics, RequestCounter
+from app.api.problems import answer_problem, extra_headers, fault_of
+from app.api.routes import DATA_PATHS, ROUTERS
+from app.background.loops import Loop, running
+from app.background.refresh import refresh_loop
+from app.kit.errors import Fault
+from app.kit.logs import AccessLog
+from app.usecases.matchmaking import Matchmaker
+from app.web.routes import mount_static, pages, render_problem
+from app.wiring import House
+
+
+def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
+    """The application for a house.
+
+    Args:
+        house: with or without its matchmaker; without one it is loaded beside the server and requests get 503 until
+            then.
+        loops: what else to run beside the server, such as the loops of `jiujin work`.
+    """
+
+    def take_in(matchmaker: Matchmaker) -> None:
+        app.state.house = replace(app.state.house, matchmaker=matchmaker)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with running((refresh_loop(app.state.house, take_in), *loops), house):
+            yield
+
+    metrics = Metrics(lambda: current_house(app))
+    app = FastAPI(
+        title="就近 jiujin",
+        version=version("jiujin"),
+        lifespan=lifespan,
+        # Their pages load scripts from elsewhere; the document itself is served by app.api.schema.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+        middleware=[
+            *([Middleware(AccessLog)] if house.settings.access_log else []),
+            Middleware(RequestCounter, metrics=metrics),
+            Middleware(
+                SecurityHeaders,
+                https=house.settings.effective_public_url.startswith("https://"),
+                bare_paths=DATA_PATHS,
+            ),
+            Middleware(HeadAsGet),
+            Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
+            Middleware(BodyLimit),
+            Middleware(LastResort),
+        ],
+        exception_handlers={
+            Fault: _answer_error,
+            HTTPException: _answer_error,
+            RequestValidationError: _answer_error,
+        },
+    )
+    app.state.house = house
+    app.state.metrics = metrics
+    app.state.fragments = Fragments()
+    for router in ROUTERS:
+        app.include_router(router)
+    app.include_router(pages, include_in_schema=False)
+    mount_static(app)
+    return app
+
+
+def current_house(app: FastAPI) -> House:
+    """The house of an application as it is now, with its matchmaker once that is loaded."""
+    house: House = app.state.house
+    return house
+
+
+async def _answer_error(request: Request, error: Exception) -> Response:
+    """An error as a page for somebody with a browser, else as a problem document."""
+    path = request.scope["path"]
+    if not path.startswith(DATA_PATHS) and "text/html" in request.headers.get("Accept", ""):
+        page = render_problem(request, fault_of(error))
+        page.headers.update(extra_headers(error))
+        return page
+    return answer_problem(request, error)

@@ -1,0 +1,80 @@
+"""From a template and values to an answer: the environment, the frame that every page shares, and error pages.
+
+A page depends on the cookie, so shared caches never keep it; browsers may, but ask first, and are told 304 when nothing
+has changed: on a village line that saves most of the second look.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.kit.errors import Fault
+from app.web import wording
+from app.web.answers import Answers, clear_answers, read_answers, write_answers
+from app.web.assets import asset_url
+
+_FRAME_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
+
+
+def _build_environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["asset_url"] = asset_url
+    environment.globals["wording"] = wording
+    return environment
+
+
+_ENVIRONMENT = _build_environment()
+
+
+def render(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
+    """A page. `template` is a file's name in `templates/`; `answers` and `here` are there without being given."""
+    answers = read_answers(request)
+    text = _ENVIRONMENT.get_template(template).render(answers=answers, here=_here(request), **values)
+    if status != 200:
+        return HTMLResponse(text, status, headers=_FRAME_HEADERS)
+    # Weak: the middleware that compresses changes the bytes and not the page.
+    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
+    headers = {**_FRAME_HEADERS, "ETag": etag}
+    if etag in {known.strip() for known in request.headers.get("If-None-Match", "").split(",")}:
+        return Response(status_code=304, headers=headers)
+    return HTMLResponse(text, headers=headers)
+
+
+def render_problem(request: Request, fault: Fault) -> HTMLResponse:
+    """A fault as a page in words a person understands. A field's own message is shown where there is one."""
+    messages = [field.message for field in getattr(fault, "fields", ())]
+    text = _ENVIRONMENT.get_template("problem.html").render(
+        answers=read_answers(request),
+        here="/",
+        title=fault.title,
+        messages=messages or ([fault.detail] if fault.detail else []),
+        status=fault.status,
+    )
+    return HTMLResponse(text, fault.status, headers={**fault.headers, **_FRAME_HEADERS, "Cache-Control": "no-store"})
+
+
+def see_other(request: Request, path: str, *, answers: Answers | None = None) -> Response:
+    """Lead on after a form: 303 to a path of this site. `answers` are kept on the phone; empty ones clear it."""
+    response = RedirectResponse(path, 303, headers={"Cache-Control": "no-store"})
+    secure = request.url.scheme == "https"
+    if answers == Answers():
+        clear_answers(response, secure=secure)
+    elif answers is not None:
+        write_answers(response, answers, secure=secure)
+    return response
+
+
+def _here(request: Request) -> str:
+    """The page's own address, to come back to after changing the type size; a form's page where the form failed."""
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query and request.method == "GET" else "")

@@ -1,0 +1,232 @@
+"""Three questions, one a page: where somebody lives, how old they are, what work they look for.
+
+Every answer is a POST that keeps it in the cookie and leads on with 303; no address ever holds an answer. The order is
+decided in one place, `_next_page`.
+"""
+
+import re
+import unicodedata
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request, Response
+
+from app.domain.workers import WORKING_AGE, Limit
+from app.usecases.areas import AreaBook, AreaFact
+from app.usecases.matchmaking import Matchmaker
+from app.web.answers import HIGHEST_AGE, LONGEST_WORDS, Answers, clean_words, one_line, read_answers
+from app.web.origins import local_path
+from app.web.rendering import render, see_other
+from app.web.seeker.places import LONGEST_NAME, find_places, is_home, regions_of
+from app.wiring import House
+
+questions = APIRouter(include_in_schema=False)
+
+WORK_CHIPS = (
+    "保洁", "看大门", "煮饭", "洗碗", "服务员", "照顾老人",
+    "保姆", "带小孩", "工地小工", "泥水工", "搬货", "打包",
+    "守仓库", "进厂", "缝纫", "开车", "摘果子", "绿化养护",
+)  # fmt: skip
+"""Words on the buttons of the third question; each is resolved as if it had been typed."""
+
+_CHINESE_DIGITS = "零一二三四五六七八九"
+_CHINESE_AGE = re.compile(r"([一二三四五六七八九])?(十)([一二三四五六七八九])?")
+
+
+def _matchmaker(request: Request) -> Matchmaker:
+    house: House = request.app.state.house
+    return house.ready_matchmaker()
+
+
+@questions.get("/")
+def show_start(request: Request) -> Response:
+    """The first question; to somebody who has answered before, the way back to the list."""
+    answers = read_answers(request)
+    areas = _matchmaker(request).areas
+    if answers.home is not None and answers.words is not None and is_home(areas.find(answers.home)):
+        return render(request, "start.html", home=areas.told(answers.home))
+    return _ask_home(request)
+
+
+@questions.get("/find/home")
+def ask_home(request: Request) -> Response:
+    """Where do you live?"""
+    return _ask_home(request)
+
+
+@questions.post("/find/home")
+def take_home(
+    request: Request,
+    area: Annotated[str, Form()] = "",
+    place: Annotated[str, Form()] = "",
+    lon: Annotated[str, Form()] = "",
+    lat: Annotated[str, Form()] = "",
+) -> Response:
+    """Take a place by its button (`area`), its name (`place`) or the phone's position (`lon`, `lat`, WGS-84)."""
+    areas = _matchmaker(request).areas
+    if area:
+        chosen = areas.find(area)
+        if chosen is None or not is_home(chosen):
+            return _ask_home(request, problem="请点下面的区县，或者写乡镇的名字", status=422)
+        return _take_home(request, areas, chosen)
+    if lon or lat:
+        nearest = _nearest(areas, lon, lat)
+        if nearest is None:
+            return _ask_home(request, problem="您不在重庆附近，或者手机没给出位置。请写乡镇的名字", status=422)
+        return _take_home(request, areas, nearest)
+    found = find_places(areas, place)
+    if len(found) == 1:
+        return _take_home(request, areas, found[0])
+    if found:
+        return render(request, "which_home.html", typed=place.strip()[:LONGEST_NAME], places=_told(areas, found))
+    problem = (
+        f"没找到“{place.strip()[:LONGEST_NAME]}”，请看看字对不对，或者点下面的区县"
+        if place.strip()
+        else "请写住在哪个乡镇"
+    )
+    return _ask_home(request, problem=problem, typed=place.strip()[:LONGEST_NAME], status=422)
+
+
+@questions.get("/find/township")
+def ask_township(request: Request) -> Response:
+    """Which township of the district?"""
+    areas = _matchmaker(request).areas
+    answers = read_answers(request)
+    district = areas.district_of(answers.home) if answers.home else None
+    if district is None:
+        return see_other(request, "/find/home")
+    return render(
+        request, "township.html", district=district, townships=areas.children(district.code), onward=_next_page(answers)
+    )
+
+
+@questions.get("/find/age")
+def ask_age(request: Request) -> Response:
+    """How old are you?"""
+    return render(request, "age.html", problem="", typed="")
+
+
+@questions.post("/find/age")
+def take_age(
+    request: Request,
+    age: Annotated[str, Form()] = "",
+    skip: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
+    """Take the age in whole years, or none; `back` leads to the list that asked."""
+    answers = read_answers(request)
+    if skip:
+        answers = replace(answers, age=None)
+        return see_other(request, "/jobs" if answers.words is not None else "/find/work", answers=answers)
+    years = read_age(age)
+    if years is None or not 0 < years <= HIGHEST_AGE:
+        return render(request, "age.html", status=422, problem="请写岁数，比如 58", typed=age.strip()[:10])
+    if years < WORKING_AGE:
+        problem = f"不满{WORKING_AGE}岁不能出来做工（劳动法第十五条）。家里有困难，请打 12333 问"
+        return render(request, "age.html", status=422, problem=problem, typed=str(years))
+    answers = replace(answers, age=years)
+    return see_other(request, local_path(back) or _next_page(answers), answers=answers)
+
+
+@questions.get("/find/work")
+def ask_work(request: Request) -> Response:
+    """What work do you look for?"""
+    return render(request, "work.html", chips=WORK_CHIPS, problem="", typed=read_answers(request).words or "")
+
+
+@questions.post("/find/work")
+def take_work(
+    request: Request,
+    words: Annotated[str, Form()] = "",
+    anything: Annotated[str, Form()] = "",
+) -> Response:
+    """Take the words for the work, from a button or typed; `anything` is an answer too."""
+    wanted = clean_words(words)
+    if not wanted and not anything:
+        problem = "请写想做的活，或者点下面的。什么活都行，就点“什么活都行”"
+        return render(request, "work.html", status=422, chips=WORK_CHIPS, problem=problem, typed="")
+    if len(one_line(words)) > LONGEST_WORDS:
+        problem = f"写短一点，{LONGEST_WORDS}个字以内，比如：保洁、看大门"
+        return render(request, "work.html", status=422, chips=WORK_CHIPS, problem=problem, typed=wanted)
+    answers = replace(read_answers(request), words="" if anything else wanted)
+    return see_other(request, _next_page(answers), answers=answers)
+
+
+@questions.get("/find/limits")
+def ask_limits(request: Request) -> Response:
+    """What can you not do?"""
+    return render(request, "limits.html", limits=tuple(Limit))
+
+
+@questions.post("/find/limits")
+def take_limits(request: Request, limit: Annotated[list[str] | None, Form()] = None) -> Response:
+    """Take what the person cannot do; what is not in the closed list is left out."""
+    known = {each.value: each for each in Limit}
+    chosen = frozenset(known[value] for value in limit or () if value in known)
+    answers = replace(read_answers(request), limits=chosen)
+    return see_other(request, _next_page(answers), answers=answers)
+
+
+@questions.post("/type")
+def set_type_size(request: Request, large: Annotated[str, Form()] = "", back: Annotated[str, Form()] = "") -> Response:
+    """Larger type on or off, and back to the page."""
+    answers = replace(read_answers(request), large=large == "1")
+    return see_other(request, local_path(back) or "/", answers=answers)
+
+
+@questions.post("/clear")
+def clear(request: Request) -> Response:
+    """Forget everything on this phone, for the next person."""
+    return see_other(request, "/", answers=Answers())
+
+
+def read_age(typed: str) -> int | None:
+    """Whole years out of what people write: `58`, `５８岁`, `五十八`; None when it is no number."""
+    text = re.sub(r"\s|周?岁", "", unicodedata.normalize("NFKC", typed))
+    if re.fullmatch(r"\d{1,3}", text, re.ASCII):
+        return int(text)
+    spoken = _CHINESE_AGE.fullmatch(text)
+    if spoken is None:
+        return None
+    tens, _, ones = spoken.groups()
+    return 10 * _CHINESE_DIGITS.index(tens or "一") + _CHINESE_DIGITS.index(ones or "零")
+
+
+def _next_page(answers: Answers) -> str:
+    if answers.home is None:
+        return "/find/home"
+    if answers.words is None:
+        return "/find/age" if answers.age is None else "/find/work"
+    return "/jobs"
+
+
+def _ask_home(request: Request, *, problem: str = "", typed: str = "", status: int = 200) -> Response:
+    return render(
+        request,
+        "home.html",
+        status=status,
+        regions=regions_of(_matchmaker(request).areas),
+        problem=problem,
+        typed=typed,
+    )
+
+
+def _take_home(request: Request, areas: AreaBook, chosen: AreaFact) -> Response:
+    answers = replace(read_answers(request), home=chosen.code)
+    # A district is asked more exactly; a district without listed townships is as exact as it gets.
+    further = chosen in areas.districts() and bool(areas.children(chosen.code))
+    return see_other(request, "/find/township" if further else _next_page(answers), answers=answers)
+
+
+def _nearest(areas: AreaBook, lon: str, lat: str) -> AreaFact | None:
+    try:
+        place = float(lon), float(lat)
+    except ValueError:
+        return None
+    if not (-180 <= place[0] <= 180 and -90 <= place[1] <= 90):
+        return None
+    return areas.nearest_township(*place)
+
+
+def _told(areas: AreaBook, places: list[AreaFact]) -> list[tuple[str, str]]:
+    return [(place.code, areas.told(place.code)) for place in places]

@@ -1,0 +1,175 @@
+"""How facts are told on the pages: distances, days, pay, tags, in words that a villager says.
+
+Everything here is pure. A distance is a straight line and often runs from the middle of a township, so it is rounded
+and, where only the district is known, said to be rough.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from app.domain.areas import Nearness
+from app.domain.occupations import PHYSICAL_LEVEL_LABELS
+from app.domain.pay import PayUnit
+from app.domain.postings import PostingKind, PostingOrigin, PostingState
+from app.domain.workers import Limit
+from app.kit.clock import china_date
+from app.usecases.postings import PostingCard
+
+MOST_TAGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A short mark on a posting; `tone` is the style sheet's name for its colour."""
+
+    text: str
+    tone: str = "plain"
+
+
+def distance(km: float | None, nearness: Nearness, *, rough: bool = False) -> str:
+    """`离家 2.3 公里`; `离家约 23 公里` if `rough`; the rung of the ladder of nearness where no distance is known."""
+    if km is None:
+        return nearness.label
+    if rough:
+        return f"离家约 {max(1, round(km))} 公里"
+    if km < 0.95:
+        return "离家不到 1 公里"
+    return f"离家 {km:.1f} 公里" if km < 9.95 else f"离家 {round(km)} 公里"
+
+
+def day(told: date, *, today: date) -> str:
+    """`11月3日`, in another year `2025年11月3日`."""
+    return f"{told.month}月{told.day}日" if told.year == today.year else f"{told.year}年{told.month}月{told.day}日"
+
+
+def freshness(card: PostingCard, *, today: date) -> str:
+    """How long ago a posting was put up: `今天发布`, `3天前发布`, for a sample of the past `2019年6月的招聘`."""
+    if card.is_historical:
+        return f"{month(card.observed)}的招聘" if card.observed else "以前的招聘"
+    days = (today - china_date(card.posted_at)).days
+    if days <= 0:
+        return "今天发布"
+    if days == 1:
+        return "昨天发布"
+    return f"{days}天前发布" if days < 30 else f"{day(china_date(card.posted_at), today=today)}发布"
+
+
+def month(observed: str) -> str:
+    """`2019年6月` from `2019-06`, `2019年` from `2019`."""
+    year, _, number = observed.partition("-")
+    return f"{year}年{int(number[:2])}月" if number[:2].isdecimal() else f"{year}年"
+
+
+def tags(card: PostingCard) -> list[Tag]:
+    """The marks of a posting, what a reader must know first, at most five."""
+    found = []
+    if card.is_historical:
+        found.append(Tag(PostingState.HISTORICAL.label, "past"))
+    elif card.origin is PostingOrigin.GENERATED:
+        found.append(Tag("演示数据", "past"))
+    if card.suits_older:
+        found.append(Tag("50+可做", "good"))
+    if card.kind is PostingKind.DAY_LABOUR or (card.pay is not None and card.pay.unit is PayUnit.DAY):
+        found.append(Tag("日结" if card.kind is PostingKind.DAY_LABOUR else "按天算", "good"))
+    if board := _board(card):
+        found.append(Tag(board, "good"))
+    if card.kind not in (PostingKind.FULL_TIME, PostingKind.DAY_LABOUR):
+        found.append(Tag(card.kind.label))
+    if card.insurance:
+        found.append(Tag("有保险"))
+    if card.physical_level is not None:
+        found.append(Tag(PHYSICAL_LEVEL_LABELS[card.physical_level]))
+    return found[:MOST_TAGS]
+
+
+def _board(card: PostingCard) -> str:
+    if card.meals and card.lodging:
+        return "包吃住"
+    if card.meals:
+        return "包吃"
+    return "包住" if card.lodging else ""
+
+
+def board(card: PostingCard) -> str:
+    """Meals and lodging in a sentence; "" when neither is known."""
+    if card.meals is None and card.lodging is None:
+        return ""
+    told = {True: "包", False: "不包", None: "没写包不包"}
+    return f"{told[card.meals]}吃，{told[card.lodging]}住"
+
+
+def month_pay(card: PostingCard) -> str:
+    """What pay by the day, hour or year comes to in a month; "" for other pay and for work that fills no month."""
+    if card.pay is None or card.pay.unit not in (PayUnit.DAY, PayUnit.HOUR, PayUnit.YEAR):
+        return ""
+    if card.kind in (PostingKind.PART_TIME, PostingKind.DAY_LABOUR):
+        return ""
+    figures = [str(figure) for figure in dict.fromkeys((card.pay_min_yuan_month, card.pay_max_yuan_month)) if figure]
+    return "-".join(figures)
+
+
+def workplace(card: PostingCard) -> str:
+    """Area and spot of the work; "" when neither is known."""
+    return " ".join(part for part in (card.area_name, card.workplace) if part)
+
+
+def heaviness(card: PostingCard) -> str:
+    """How heavy the work is, in words with the grade of GB/T 3869; "" when it is not known."""
+    if card.physical_level is None:
+        return ""
+    return f"{PHYSICAL_LEVEL_LABELS[card.physical_level]}（国家分四级，这是第{card.physical_level}级）"
+
+
+def age_limit(card: PostingCard) -> str:
+    """The ages that a posting names, with the lawful reason if it has one; "" when it names none."""
+    told = card.age_words or _ages(card.age_min, card.age_max)
+    return f"{told}（{card.age_reason.label}）" if told and card.age_reason is not None else told
+
+
+def _ages(low: int | None, high: int | None) -> str:
+    if low is not None and high is not None:
+        return f"{low}到{high}岁"
+    if high is not None:
+        return f"{high}岁以下"
+    return f"{low}岁以上" if low is not None else ""
+
+
+def is_cap_unlawful(card: PostingCard) -> bool:
+    """Whether the posting caps the age without a lawful reason (rules of the trade, section 3)."""
+    return card.age_reason is None and card.age_max is not None
+
+
+def reply_rate(card: PostingCard) -> str:
+    """How often the employer answers people, in tenths; "" when nothing is known."""
+    rate = card.employer_reply_rate
+    if rate is None:
+        return ""
+    tenths = round(rate * 10)
+    return "问的人都回" if tenths == 10 else f"十个人问，大约回{tenths}个"
+
+
+def split_wants(words: str) -> tuple[str, ...]:
+    """The kinds of work that words name, in their order: `保洁、看大门` are two."""
+    return tuple(dict.fromkeys(part.strip() for part in re.split(r"[、，,；;/。]|\s", words) if part.strip()))
+
+
+_REFUSALS = {
+    "under_working_age": "不满16岁不能做的",
+    "hazard_level_iv": "法律不许安排的重活",
+    "hazard_underground": "法律不许安排的井下活",
+    "hazard_minor": "不满18岁不能做的",
+    "age_statutory_hazard": "法规限定年龄的危险作业",
+    "age_licence": "从业资格限定年龄的",
+    "sex_statutory": "法律限定性别的",
+    "certificate": "要先有证的",
+    "home_by": "下班太晚的",
+    "full": "已经招满的",
+    **{f"limit_{limit.value}": f"您说过“{limit.label}”的" for limit in Limit},
+}
+
+
+def refusals(refused: Mapping[str, int]) -> list[str]:
+    """What near the person is not in the list, and why: `要先有证的 3 个`; not what the search itself leaves out."""
+    return [f"{told} {refused[rule]} 个" for rule, told in _REFUSALS.items() if refused.get(rule)]

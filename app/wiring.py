@@ -1,0 +1,210 @@
+"""The only composer: the environment becomes an engine, a key ring, a clock and, once it is loaded, the matchmaker.
+
+`House` is frozen: the web process puts a new one at `app.state.house` when the matchmaker is ready. Whoever serves a
+request asks for the house of that request and never keeps it.
+"""
+
+import re
+import threading
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from ipaddress import IPv6Address, ip_address
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from app.kit.clock import Clock, SystemClock
+from app.kit.database import open_engine, read_session
+from app.kit.errors import Busy
+from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digest, load_key_ring, load_or_create_key_ring, read_key_ring
+from app.kit.migrations import SchemaState, check
+from app.settings import Settings, SettingsUnusable, load_settings
+from app.store.tables import METADATA
+from app.usecases.areas import list_children
+from app.usecases.matchmaking import Matchmaker
+
+
+class HouseUnusable(Exception):
+    """The service cannot be put together here; the message says why, in Chinese and without a secret."""
+
+
+class NotReady(Busy):
+    """The index is still being built, or the reference data has not been loaded."""
+
+    code = "not_ready"
+    title = "系统正在准备数据，请稍后再试"
+
+
+@dataclass(slots=True)
+class Pulse:
+    """How one background loop is doing: counted by the loop, shown in the metrics."""
+
+    runs: int = 0
+    failures: int = 0
+    succeeded_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Pulses:
+    """The pulse of each background loop by its name; loops run in threads of their own."""
+
+    _by_name: dict[str, Pulse] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def of(self, name: str) -> Pulse:
+        """The pulse of a loop, begun when first asked for."""
+        with self._lock:
+            return self._by_name.setdefault(name, Pulse())
+
+    def snapshot(self) -> dict[str, Pulse]:
+        """A copy of all pulses by name."""
+        with self._lock:
+            return {name: replace(pulse) for name, pulse in self._by_name.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a process works with. `matchmaker` is None until the index has been built from loaded reference data."""
+
+    settings: Settings
+    engine: Engine
+    keys: KeyRing
+    clock: Clock
+    matchmaker: Matchmaker | None = None
+    pulses: Pulses = field(default_factory=Pulses)
+
+    def ready_matchmaker(self) -> Matchmaker:
+        """The matchmaker.
+
+        Raises:
+            NotReady: it has not been loaded yet.
+        """
+        if self.matchmaker is None:
+            raise NotReady(retry_after_s=5)
+        return self.matchmaker
+
+    def reporter(self, *, address: str, user_agent: str) -> str:
+        """A keyed digest that tells two reporters of postings apart and names nobody.
+
+        Made of the network address and the class of device: an address is shared by a village behind one gateway, and a
+        whole user-agent text would let one person count as many by changing a letter of it.
+        """
+        visitor = f"{_network_of(address)}|{_device_class(user_agent)}"
+        return keyed_digest(self.keys, visitor, purpose="posting_report")
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        self.engine.dispose()
+
+
+def open_house(**given: object) -> House:
+    """The house of this process from the environment and what the command line gave (`data`, `host`, `port`).
+
+    Makes the data folder and, in a demo, the key ring. Does not connect to the database.
+
+    Raises:
+        HouseUnusable: a setting, the key ring or the data folder does not allow it; says everything at once.
+    """
+    try:
+        return build_house(load_settings(**given))
+    except (SettingsUnusable, KeyRingUnusable) as error:
+        raise HouseUnusable(str(error)) from error
+
+
+def build_house(settings: Settings) -> House:
+    """Engine, key ring and clock for these settings; the matchmaker is loaded later, by `load_matchmaker`.
+
+    Raises:
+        KeyRingUnusable: the key ring is missing or cannot be read.
+        HouseUnusable: the data folder cannot be made, or the database URL is not one.
+    """
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HouseUnusable(f"数据目录 {settings.data} 建不了：{error.strerror}") from error
+    try:
+        engine = open_engine(
+            settings.effective_database_url,
+            pool_size=settings.db_pool_size,
+            statement_timeout_ms=settings.db_statement_timeout_ms,
+            lock_timeout_ms=settings.db_lock_timeout_ms,
+        )
+    except (ArgumentError, ValueError):
+        # Without the cause: it quotes the URL, which may hold a password.
+        raise HouseUnusable("DATABASE_URL 不是能用的数据库地址") from None
+    return House(settings=settings, engine=engine, keys=_open_key_ring(settings), clock=SystemClock())
+
+
+def load_matchmaker(house: House) -> Matchmaker:
+    """Build the matchmaker from the database.
+
+    Raises:
+        LookupError: the reference data has not been loaded.
+    """
+    with read_session(house.engine) as session:
+        return Matchmaker.load(session, today=house.clock.today(), now=house.clock.now())
+
+
+def check_schema(engine: Engine, *, compare_tables: bool = False) -> SchemaState:
+    """Where the database stands; with `compare_tables` also whether each table is what the code expects. Slow then."""
+    return check(engine, METADATA if compare_tables else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What must hold before a process can serve: schema at the head, reference data loaded, index built."""
+
+    migrated: bool
+    loaded: bool
+    index_built: bool
+
+    @property
+    def is_ready(self) -> bool:
+        return self.migrated and self.loaded and self.index_built
+
+
+def check_readiness(house: House) -> Readiness:
+    """Look at the database and the index; a database that does not answer is neither migrated nor loaded."""
+    try:
+        migrated = check_schema(house.engine).is_current
+        loaded = migrated and is_reference_loaded(house)
+    except (SQLAlchemyError, Busy):
+        migrated = loaded = False
+    return Readiness(migrated=migrated, loaded=loaded, index_built=house.matchmaker is not None)
+
+
+def is_reference_loaded(house: House) -> bool:
+    """Whether a migrated database holds the areas, without which nothing can be placed."""
+    with read_session(house.engine) as session:
+        return bool(list_children(session, None, on=house.clock.today(), limit=1))
+
+
+def _open_key_ring(settings: Settings) -> KeyRing:
+    if settings.keys is not None:
+        return read_key_ring(settings.keys.get_secret_value())
+    if settings.is_production or settings.keys_file is not None:
+        return load_key_ring(settings.effective_keys_file)
+    return load_or_create_key_ring(settings.effective_keys_file)
+
+
+def _network_of(address: str) -> str:
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        # A household is given a whole /64 and its devices change their address in it every day (RFC 8981).
+        return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
+    return str(parsed)
+
+
+_DEVICE_CLASSES = (
+    ("wechat", re.compile(r"MicroMessenger", re.IGNORECASE)),
+    ("android", re.compile(r"Android|HarmonyOS|OpenHarmony", re.IGNORECASE)),
+    ("apple_mobile", re.compile(r"iPhone|iPad|iPod", re.IGNORECASE)),
+    ("desktop", re.compile(r"Windows|Macintosh|X11", re.IGNORECASE)),
+)
+
+
+def _device_class(user_agent: str) -> str:
+    return next((name for name, pattern in _DEVICE_CLASSES if pattern.search(user_agent)), "other")

@@ -1,0 +1,176 @@
+"""Fills a database with the demo: generated employers, postings, workers and their identities, and nothing real.
+
+One number seeds all of it: equal arguments give equal rows, except for what encryption makes unlike on purpose. The
+real postings of the past are not loaded here; they come from `sample_postings_path()` through the importer, like
+anybody's file.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, Engine, func, insert, select
+from sqlalchemy.orm import Session
+
+from app.domain.areas import AreaLevel
+from app.domain.postings import PostingOrigin
+from app.domain.workers import WorkerOrigin
+from app.kit.database import write_session
+from app.kit.keys import KeyRing
+from app.store.areas import Area, list_areas
+from app.store.audit import record_act
+from app.store.employers import Employer
+from app.store.identities import NewIdentity, add_identities
+from app.store.occupations import Occupation, list_occupations
+from app.store.postings import Posting
+from app.store.workers import Worker, WorkerStatus
+from seed.dice import Dice
+from seed.postings import Market, Township, townships_of
+from seed.reference import read_lines
+from seed.workers import Population
+
+Report = Callable[[str, int], None]
+Row = dict[str, Any]
+
+_MARKS: dict[type[Employer | Posting | Worker], ColumnElement[bool]] = {
+    Employer: Employer.generated.is_(True),
+    Posting: Posting.origin == PostingOrigin.GENERATED,
+    Worker: Worker.origin == WorkerOrigin.GENERATED,
+}
+"""How generated rows are told from real ones."""
+
+
+class ReferenceMissing(Exception):
+    """The demo stands on the reference data, and it has not been loaded. Nothing was changed."""
+
+
+def sample_postings_path() -> Path:
+    """The file of real historical postings, for the importer."""
+    return Path(str(files("seed") / "data" / "sample_postings.csv"))
+
+
+def load_demo(
+    engine: Engine,
+    *,
+    keys: KeyRing,
+    workers: int = 5000,
+    postings: int = 20_000,
+    rng_seed: int = 2026,
+    now: datetime,
+    today: date,
+    report: Report,
+) -> dict[str, int]:
+    """Add the generated rows in one transaction; a database that holds a demo already is left as it is.
+
+    Args:
+        engine: a migrated database with the reference data.
+        keys: seals the identities.
+        workers: how many people.
+        postings: how many postings; from 4,625 on each lane of each district has at least 20 open ones.
+        rng_seed: the one number that all chance comes from.
+        now: when the demo is looked at; nothing in it is later.
+        today: the date in China.
+        report: called after each step with its Chinese name and the number of rows.
+
+    Returns:
+        Number of rows added by table name; all zero if the demo was there.
+
+    Raises:
+        ReferenceMissing: no areas or no occupations.
+        ValueError: a negative number of workers or postings.
+    """
+    if workers < 0 or postings < 0:
+        raise ValueError("workers and postings must not be negative")
+    counts = dict.fromkeys(("employers", "postings", "workers", "worker_statuses", "identities"), 0)
+    with write_session(engine) as session:
+        present = _count_generated(session)
+        if present:
+            report("演示数据已经在库里，没有改动", present)
+            return counts
+        townships, areas, occupations = _read_reference(session, today)
+        # Two streams, so that the number of postings does not change the people.
+        for_market, for_people = np.random.default_rng(rng_seed).spawn(2)
+        market = Market(townships, occupations, Dice(for_market), now=now, today=today)
+        market.fill(postings)
+        _add_market(session, market)
+        report("演示用人单位", len(market.employers))
+        report("演示岗位", len(market.postings))
+        population = Population(
+            townships, areas, occupations, _poor_districts(), Dice(for_people), now=now, today=today
+        )
+        population.fill(workers)
+        _add_population(session, population, keys=keys)
+        report("演示求职者", len(population.workers))
+        counts = {
+            "employers": len(market.employers),
+            "postings": len(market.postings),
+            "workers": len(population.workers),
+            "worker_statuses": len(population.statuses),
+            "identities": len(population.identities),
+        }
+        record_act(
+            session,
+            actor="system",
+            action="load_demo",
+            subject="demo",
+            now=now,
+            detail=f"{postings} postings, {workers} workers, seed {rng_seed}",
+        )
+    return counts
+
+
+def _count_generated(session: Session) -> int:
+    return sum(
+        session.scalars(select(func.count()).select_from(table).where(mark)).one() for table, mark in _MARKS.items()
+    )
+
+
+def _read_reference(
+    session: Session, today: date
+) -> tuple[list[Township], Mapping[str, Area], Mapping[str, Occupation]]:
+    upper = list_areas(session, on=today, levels=(AreaLevel.PREFECTURE, AreaLevel.DISTRICT))
+    townships = townships_of(upper, list_areas(session, on=today, levels=(AreaLevel.TOWNSHIP,)))
+    occupations = {occupation.code: occupation for occupation in list_occupations(session)}
+    if not townships or not occupations:
+        raise ReferenceMissing("先装入基础数据，再装入演示数据")
+    return townships, {area.code: area for area in upper}, occupations
+
+
+def _poor_districts() -> frozenset[str]:
+    """Former poverty counties, national and municipal."""
+    return frozenset(
+        line["district_code"] for line in read_lines("cq_poverty_lists.csv") if line["list"].endswith("_poverty_county")
+    )
+
+
+def _add_market(session: Session, market: Market) -> None:
+    ids = _insert(session, Employer, market.employers)
+    rows = [{**row, "employer_id": ids[row["employer_id"]]} for row in market.postings]
+    if rows:
+        session.execute(insert(Posting), rows)
+
+
+def _add_population(session: Session, population: Population, *, keys: KeyRing) -> None:
+    ids = _insert(session, Worker, population.workers)
+    statuses = [{**row, "worker_id": ids[row["worker_id"]]} for row in population.statuses]
+    if statuses:
+        session.execute(insert(WorkerStatus), statuses)
+    identities = [NewIdentity(**{**row, "worker_id": ids[row["worker_id"]]}) for row in population.identities]
+    add_identities(session, identities, keys=keys)
+
+
+def _insert(session: Session, table: type[Employer | Worker], rows: Sequence[Row]) -> Sequence[int]:
+    """Insert rows into a table without generated ones; their ids, in the order of the rows.
+
+    Ids rise with the order of insertion on both databases. RETURNING would tell them too, but SQLite promises no order
+    for it, and SQLAlchemy therefore inserts row by row: fifteen seconds instead of one.
+    """
+    if rows:
+        session.execute(insert(table), rows)
+    ids = session.scalars(select(table.id).where(_MARKS[table]).order_by(table.id)).all()
+    if len(ids) != len(rows):
+        raise RuntimeError("somebody else is loading a demo")
+    return ids

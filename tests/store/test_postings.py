@@ -1,0 +1,61 @@
+"""Queries that imports stand on: which source rows are known, and what later rows may be folded into."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.domain.postings import PostingKind, PostingOrigin, PostingState
+from app.store.postings import Posting, PostingSource, known_source_keys, list_foldable_postings
+
+NOW = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
+
+
+def add_posting(session: Session, **given: Any) -> Posting:
+    values = {
+        "state": PostingState.OPEN,
+        "origin": PostingOrigin.IMPORTED,
+        "title": "保安",
+        "kind": PostingKind.FULL_TIME,
+        "fold_key": "a",
+        "posted_at": NOW,
+        "changed_at": NOW,
+        **given,
+    }
+    posting = Posting(**values)
+    session.add(posting)
+    session.flush()
+    return posting
+
+
+def add_source(session: Session, posting: Posting, source: str, key: str) -> None:
+    session.add(PostingSource(posting_id=posting.id, source=source, source_key=key, imported_at=NOW))
+    session.flush()
+
+
+def test_known_rows_are_those_of_the_same_source(session: Session) -> None:
+    posting = add_posting(session)
+    for key in range(600):
+        session.add(PostingSource(posting_id=posting.id, source="甲", source_key=str(key), imported_at=NOW))
+    add_source(session, posting, "乙", "7")
+    found = known_source_keys(session, "甲", [str(key) for key in range(500, 700)])
+    assert found == {str(key): posting.id for key in range(500, 600)}
+    assert known_source_keys(session, "丙", ["7"]) == {}
+
+
+def test_a_source_brings_a_key_once(session: Session) -> None:
+    posting = add_posting(session)
+    add_source(session, posting, "甲", "1")
+    with pytest.raises(IntegrityError):
+        add_source(session, posting, "甲", "1")
+
+
+def test_closed_postings_take_no_more_rows(session: Session) -> None:
+    states = [state for state in PostingState if state is not PostingState.CLOSED]
+    ids = [add_posting(session, state=state, title=state.label).id for state in states]
+    add_posting(session, state=PostingState.CLOSED)
+    add_posting(session, fold_key="b")
+    found = list_foldable_postings(session, ["a", "c", *(f"x{n}" for n in range(600))])
+    assert found == [(posting_id, "a", state.label) for posting_id, state in zip(ids, states, strict=True)]

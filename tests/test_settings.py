@@ -1,0 +1,193 @@
+"""The environment, read and refused."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import Settings, SettingsUnusable, load_settings
+
+SAFE = {
+    "JIUJIN_ENV": "production",
+    "DATABASE_URL": "postgresql://jiujin:correct-horse@db.internal/jiujin",
+    "JIUJIN_KEYS": "{}",
+    "JIUJIN_PUBLIC_URL": "https://job.example.gov.cn",
+}
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, **changes: str | None) -> None:
+    for name, value in {**SAFE, **changes}.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+
+
+def refused(**given: object) -> list[str]:
+    with pytest.raises(SettingsUnusable) as refusal:
+        load_settings(**given)
+    assert all(problem in str(refusal.value) for problem in refusal.value.problems)
+    return refusal.value.problems
+
+
+def test_without_a_variable_it_is_a_demo_on_sqlite_in_the_data_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings()
+    assert not settings.is_production
+    assert settings.effective_database_url == f"sqlite:///{tmp_path / 'var' / 'jiujin.db'}"
+    assert settings.effective_keys_file == Path("var/keys.json")
+    assert settings.effective_public_url == "http://127.0.0.1:8000"
+    assert not settings.logs_as_json
+
+
+def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    keys.touch()
+    set_environment(
+        monkeypatch,
+        JIUJIN_KEYS=None,
+        JIUJIN_KEYS_FILE=str(keys),
+        JIUJIN_DATA=str(tmp_path),
+        JIUJIN_DB_POOL_SIZE="7",
+        JIUJIN_DB_STATEMENT_TIMEOUT_MS="0",
+        JIUJIN_DB_LOCK_TIMEOUT_MS="9",
+        JIUJIN_HOST="::",
+        JIUJIN_PORT="80",
+        JIUJIN_TRUSTED_PROXIES="10.0.0.0/8",
+        JIUJIN_LOG_LEVEL="WARNING",
+        JIUJIN_LOG_FORMAT="plain",
+        JIUJIN_ACCESS_LOG="false",
+    )
+    settings = load_settings()
+    assert settings.is_production
+    assert settings.effective_database_url == SAFE["DATABASE_URL"]
+    assert settings.effective_keys_file == keys
+    assert settings.effective_public_url == "https://job.example.gov.cn"
+    assert settings.model_dump(exclude={"env", "keys", "keys_file", "database_url", "public_url"}) == {
+        "data": tmp_path,
+        "db_pool_size": 7,
+        "db_statement_timeout_ms": 0,
+        "db_lock_timeout_ms": 9,
+        "host": "::",
+        "port": 80,
+        "trusted_proxies": "10.0.0.0/8",
+        "log_level": "WARNING",
+        "log_format": "plain",
+        "access_log": False,
+    }
+
+
+def test_the_command_line_wins_and_none_is_not_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JIUJIN_PORT", "1234")
+    monkeypatch.setenv("JIUJIN_DATA", "/elsewhere")
+    settings = load_settings(data=tmp_path, port=None)
+    assert (settings.data, settings.port) == (tmp_path, 1234)
+    assert load_settings(port=99).port == 99
+
+
+def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("JIUJIN_PORT", "")
+    assert load_settings().database_url is None
+
+
+@pytest.mark.parametrize(("host", "shown"), [("::1", "[::1]"), ("0.0.0.0", "localhost"), ("::", "localhost")])
+def test_the_address_to_listen_on_makes_a_url_to_go_to(host: str, shown: str) -> None:
+    assert load_settings(host=host).effective_public_url == f"http://{shown}:8000"
+
+
+def test_everything_that_cannot_be_read_is_named_at_once_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIUJIN_PORT", "tcp://10.0.0.1:8000")
+    monkeypatch.setenv("JIUJIN_ENV", "prod")
+    monkeypatch.setenv("JIUJIN_DB_POOL_SIZE", "0")
+    monkeypatch.setenv("JIUJIN_DB_LOCK_TIMEOUT_MS", "600001")
+    monkeypatch.setenv("JIUJIN_ACCESS_LOG", "perhaps")
+    assert sorted(refused()) == [
+        "JIUJIN_ACCESS_LOG 要填 true 或 false",
+        "JIUJIN_DB_LOCK_TIMEOUT_MS 不能大于 600000",
+        "JIUJIN_DB_POOL_SIZE 不能小于 1",
+        "JIUJIN_ENV 只能是 'demo' 或 'production'",
+        "JIUJIN_PORT 要填整数",
+    ]
+
+
+def test_a_bad_value_from_the_command_line_is_named_by_its_variable() -> None:
+    assert refused(port="eighty") == ["JIUJIN_PORT 要填整数"]
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("DATABASE_URL", "mysql://localhost/jiujin"), ("JIUJIN_PUBLIC_URL", "job.example.gov.cn")],
+)
+def test_a_contradiction_is_refused_in_a_demo_too(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(variable, value)
+    (problem,) = refused()
+    assert variable in problem
+
+
+def test_keys_come_from_one_place_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("JIUJIN_KEYS", "{}")
+    monkeypatch.setenv("JIUJIN_KEYS_FILE", str(tmp_path))
+    (problem,) = refused()
+    assert "只能设一个" in problem
+
+
+def test_a_safe_production_starts_and_logs_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch)
+    settings = load_settings()
+    assert settings.is_production
+    assert settings.logs_as_json
+
+
+def test_a_bare_production_names_each_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIUJIN_ENV", "production")
+    monkeypatch.setenv("JIUJIN_LOG_LEVEL", "DEBUG")
+    problems = refused()
+    assert len(problems) == 4
+    for name, problem in zip(("DATABASE_URL", "JIUJIN_KEYS", "PUBLIC_URL", "LOG_LEVEL"), problems, strict=True):
+        assert name in problem
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"DATABASE_URL": None}, "DATABASE_URL"),
+        ({"DATABASE_URL": "sqlite:///x.db"}, "PostgreSQL"),
+        ({"DATABASE_URL": "sqlite+pysqlite:///x.db"}, "PostgreSQL"),
+        ({"DATABASE_URL": "postgresql://jiujin:jiujin@db/jiujin"}, "默认密码"),
+        ({"DATABASE_URL": "postgresql+psycopg://postgres:@db/jiujin"}, "默认密码"),
+        ({"JIUJIN_KEYS": None}, "JIUJIN_KEYS_FILE"),
+        ({"JIUJIN_KEYS": None, "JIUJIN_KEYS_FILE": "/nowhere/keys.json"}, "不存在"),
+        ({"JIUJIN_PUBLIC_URL": None}, "JIUJIN_PUBLIC_URL"),
+        ({"JIUJIN_PUBLIC_URL": "http://job.example.gov.cn"}, "https"),
+        ({"JIUJIN_LOG_LEVEL": "DEBUG"}, "JIUJIN_LOG_LEVEL"),
+    ],
+)
+def test_each_production_invariant_alone_keeps_it_from_starting(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str | None], names: str
+) -> None:
+    set_environment(monkeypatch, **changes)
+    (problem,) = refused()
+    assert names in problem
+    assert "correct-horse" not in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://jiujin@db/jiujin", "postgresql:///jiujin?host=/run/postgresql", "postgresql+psycopg://a:b@c/d"],
+)
+def test_a_database_may_be_reached_without_a_password_in_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    set_environment(monkeypatch, DATABASE_URL=url)
+    assert load_settings().effective_database_url == url
+
+
+def test_settings_that_are_printed_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, JIUJIN_KEYS='{"data": "hush"}')
+    shown = f"{load_settings()!r} {load_settings()}"
+    assert "correct-horse" not in shown
+    assert "hush" not in shown

@@ -1,0 +1,157 @@
+"""The house: put together from the environment, refused with reasons, and who its reporters are."""
+
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from app.kit.clock import SystemClock
+from app.kit.database import open_engine
+from app.kit.keys import new_key_ring
+from app.kit.migrations import upgrade
+from app.wiring import (
+    House,
+    HouseUnusable,
+    NotReady,
+    Readiness,
+    check_readiness,
+    check_schema,
+    is_reference_loaded,
+    load_matchmaker,
+    open_house,
+)
+from seed.reference import load_reference
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("DATABASE_URL", "JIUJIN_ENV", "JIUJIN_DATA", "JIUJIN_KEYS", "JIUJIN_KEYS_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+@pytest.fixture
+def empty_house(tmp_path: Path, empty_database: Callable[[str], Engine], backend: str) -> House:
+    """A house over a database of each kind in turn, without a table."""
+    return replace(open_house(data=tmp_path), engine=empty_database(backend))
+
+
+def test_a_demo_needs_nothing_but_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "var"
+    house = open_house(data=folder, port=8100)
+    assert house.settings.port == 8100
+    assert house.engine.url.database == str(folder.resolve() / "jiujin.db")
+    assert isinstance(house.clock, SystemClock)
+    assert house.matchmaker is None
+    assert stat.S_IMODE((folder / "keys.json").stat().st_mode) == 0o600
+    # The same keys the next time.
+    assert open_house(data=folder).keys.to_json() == house.keys.to_json()
+
+
+def test_keys_may_come_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ring = new_key_ring()
+    monkeypatch.setenv("JIUJIN_KEYS", ring.to_json())
+    assert open_house(data=tmp_path).keys.to_json() == ring.to_json()
+    assert not (tmp_path / "keys.json").exists()
+
+
+def test_a_keys_file_that_was_named_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIUJIN_KEYS_FILE", str(tmp_path / "mine.json"))
+    with pytest.raises(HouseUnusable, match="读不到密钥文件"):
+        open_house(data=tmp_path)
+    assert not (tmp_path / "mine.json").exists()
+
+
+def test_what_is_wrong_is_said_at_once_and_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIUJIN_ENV", "production")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://jiujin:changeme@db/jiujin")
+    with pytest.raises(HouseUnusable) as refused:
+        open_house(data=tmp_path)
+    assert "默认密码" in str(refused.value)
+    assert "JIUJIN_PUBLIC_URL" in str(refused.value)
+    assert "changeme" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://jiujin:s3cret@[::1/jiujin", "postgresql://jiujin:s3cret@db:port/jiujin", "sqlite:/s3cret"]
+)
+def test_an_address_that_is_none_is_refused_without_repeating_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    with pytest.raises(HouseUnusable, match="DATABASE_URL") as refused:
+        open_house(data=tmp_path)
+    assert "s3cret" not in str(refused.value)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(HouseUnusable, match="数据目录"):
+        open_house(data=tmp_path / "file" / "var")
+
+
+def test_what_is_loaded_is_known(empty_house: House) -> None:
+    house = empty_house
+    assert check_readiness(house) == Readiness(migrated=False, loaded=False, index_built=False)
+    upgrade(house.engine)
+    assert check_readiness(house) == Readiness(migrated=True, loaded=False, index_built=False)
+    assert not check_readiness(house).is_ready
+    assert not is_reference_loaded(house)
+    with pytest.raises(LookupError):
+        load_matchmaker(house)
+    with pytest.raises(NotReady):
+        house.ready_matchmaker()
+    load_reference(house.engine, now=house.clock.now(), report=lambda _name, _rows: None)
+    ready = replace(house, matchmaker=load_matchmaker(house))
+    assert check_readiness(ready).is_ready
+    assert ready.ready_matchmaker() is ready.matchmaker
+
+
+def test_the_schema_of_the_code_is_that_of_the_tables(database: Engine) -> None:
+    state = check_schema(database, compare_tables=True)
+    assert state.is_current, state.drift
+
+
+def test_drift_is_seen_when_it_is_looked_for(database: Engine) -> None:
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE employers ADD COLUMN nickname VARCHAR(10)")
+    assert check_schema(database).is_current
+    assert not check_schema(database, compare_tables=True).is_current
+
+
+WECHAT = "Mozilla/5.0 (Linux; Android 9) MicroMessenger/7.0"
+CHROME = "Mozilla/5.0 (Linux; Android 9) Chrome/78.0"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "same"),
+    [
+        (("10.0.0.1", WECHAT), ("10.0.0.1", WECHAT + " Language/zh_CN"), True),
+        (("10.0.0.1", WECHAT), ("10.0.0.2", WECHAT), False),
+        (("10.0.0.1", WECHAT), ("10.0.0.1", CHROME), False),
+        (("2001:db8:1:2::7", CHROME), ("2001:db8:1:2:aaaa::9", CHROME), True),
+        (("2001:db8:1:2::7", CHROME), ("2001:db8:1:3::7", CHROME), False),
+        (("::ffff:10.0.0.1", CHROME), ("10.0.0.1", CHROME), True),
+        (("", ""), ("", "curl/8"), True),
+    ],
+)
+def test_reporters_are_told_apart_by_network_and_sort_of_device(
+    tmp_path: Path, left: tuple[str, str], right: tuple[str, str], same: bool
+) -> None:
+    house = open_house(data=tmp_path)
+    digests = [house.reporter(address=address, user_agent=agent) for address, agent in (left, right)]
+    assert (digests[0] == digests[1]) is same
+    assert all("10.0" not in digest and "Mozilla" not in digest for digest in digests)
+
+
+def test_without_the_keys_nobody_can_try_addresses(tmp_path: Path) -> None:
+    here, there = open_house(data=tmp_path / "here"), open_house(data=tmp_path / "there")
+    assert here.reporter(address="10.0.0.1", user_agent="") != there.reporter(address="10.0.0.1", user_agent="")
+
+
+def test_printing_a_house_gives_no_key_away(tmp_path: Path) -> None:
+    house = replace(open_house(data=tmp_path), engine=open_engine("postgresql://jiujin:s3cret@db/jiujin"))
+    assert "s3cret" not in repr(house)
+    assert not any(str(key) in repr(house) for key in house.keys.data.values())

@@ -1,0 +1,301 @@
+"""Matchmaking over real reference data: words, widening, bars, search pages, and following the database."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from app.domain.areas import Nearness, Precision
+from app.domain.postings import Demand, PostingKind, PostingState
+from app.domain.workers import Limit, Sex
+from app.kit.database import read_session, write_session
+from app.kit.errors import Invalid
+from app.store.postings import Posting
+from app.usecases.areas import AreaUnknown
+from app.usecases.matchmaking import BadPageToken, Matchmaker, Note, Profile, RankedPosting, SearchQuery
+from app.usecases.postings import close_expired_postings
+from app.wiring import House, load_matchmaker
+from tests.houses import HOME_TOWNSHIP
+from tests.houses import add_posting as add_posting_anywhere
+
+HOME_LON, HOME_LAT = 109.8021, 31.26861  # 大昌镇, as seed/data/cq_townships_2025.csv has it
+KM_A_DEGREE = 111.195
+
+CLEANER = "4-09-08-01"
+GUARD = "4-07-05-01"
+AUNT = Profile(home=HOME_TOWNSHIP, wants=("保洁",), age=58, sex=Sex.FEMALE, max_km=20)
+
+
+def add_posting(house: House, *, north_km: float = 0, **given: Any) -> int:
+    """A cleaner's posting in the home township, `north_km` from its centre, unless told otherwise."""
+    place = {"lon": HOME_LON, "lat": HOME_LAT + north_km / KM_A_DEGREE}
+    return add_posting_anywhere(house, **{**place, **given})
+
+
+def listed(house: House, profile: Profile, *, k: int = 10) -> list[int]:
+    answer = load_matchmaker(house).match(profile, k=k, today=house.clock.today())
+    return [ranked.card.id for ranked in answer.matches]
+
+
+def follow(house: House, matchmaker: Matchmaker) -> int:
+    with read_session(house.engine) as session:
+        return matchmaker.refresh(session, today=house.clock.today(), now=house.clock.now())
+
+
+def change(house: House, posting_id: int, **values: object) -> None:
+    with write_session(house.engine) as session:
+        posting = session.get_one(Posting, posting_id)
+        for name, value in values.items():
+            setattr(posting, name, value)
+        posting.changed_at = house.clock.now()
+
+
+def test_everyday_words_lead_to_the_work_and_say_so(house: House) -> None:
+    guard = add_posting(house, title="小区保安", occupation_code=GUARD)
+    add_posting(house, title="挖机师傅", occupation_code="6-30-05-05")
+    answer = load_matchmaker(house).match(replace(AUNT, wants=("看大门",)), today=house.clock.today())
+    assert [(words.text, words.occupation) for words in answer.resolved] == [("看大门", GUARD)]
+    assert answer.matches[0].card.id == guard
+    assert answer.matches[0].reasons
+    assert answer.matches[0].nearness is Nearness.SAME_TOWNSHIP
+
+
+def test_an_occupation_code_is_taken_as_it_is(house: House) -> None:
+    guard = add_posting(house, title="小区保安", occupation_code=GUARD)
+    add_posting(house)
+    assert listed(house, replace(AUNT, wants=(GUARD,)))[0] == guard
+
+
+def test_words_without_an_occupation_still_meet_titles(house: House) -> None:
+    odd = add_posting(house, title="嗡嗡机看护", occupation_code=None, occupation_confidence=None)
+    answer = load_matchmaker(house).match(replace(AUNT, wants=("嗡嗡机",)), today=house.clock.today())
+    assert answer.resolved[0].occupation is None
+    assert odd in [ranked.card.id for ranked in answer.matches]
+
+
+def test_little_near_widens_in_the_stated_order_and_says_so(house: House) -> None:
+    near = add_posting(house)
+    at_25_km = add_posting(house, north_km=25)
+    at_45_km = add_posting(house, north_km=-45)
+    far = add_posting(house, lon=106.55, lat=29.56, area_code="500103001")
+    related = add_posting(house, title="生活垃圾清运工", occupation_code="4-09-08-02")
+    answer = load_matchmaker(house).match(replace(AUNT, wants=(CLEANER,)), k=5, today=house.clock.today())
+    assert [note.code for note in answer.widened] == ["max_km_x1.5", "max_km_x2.5", "city", "occupation_group"]
+    assert {ranked.card.id for ranked in answer.matches} == {near, at_25_km, at_45_km, far, related}
+    scores = [ranked.score for ranked in answer.matches]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_kinds_open_only_after_the_whole_city_was_asked(house: House) -> None:
+    day_labour = add_posting(house, kind=PostingKind.DAY_LABOUR)
+    profile = replace(AUNT, kinds=frozenset({PostingKind.FULL_TIME}))
+    answer = load_matchmaker(house).match(profile, today=house.clock.today())
+    assert [ranked.card.id for ranked in answer.matches] == [day_labour]
+    assert [note.code for note in answer.widened] == ["kinds"]
+
+
+def test_enough_near_by_is_not_widened(house: House) -> None:
+    ids = {add_posting(house) for _ in range(5)}
+    far = add_posting(house, lon=106.55, lat=29.56, area_code="500103001")
+    answer = load_matchmaker(house).match(AUNT, k=10, today=house.clock.today())
+    assert {ranked.card.id for ranked in answer.matches} == ids
+    assert far not in ids
+    assert answer.widened == ()
+
+
+def test_what_an_occupation_asks_of_a_body_holds_for_its_postings(house: House) -> None:
+    # 井下采矿工: level IV and underground by the table of traits, whatever the posting itself leaves out.
+    add_posting(house, title="井下采矿工", occupation_code="6-16-01-05", physical_level=None, occupation_confidence=0.9)
+    answer = load_matchmaker(house).match(replace(AUNT, wants=("6-16-01-05",)), today=house.clock.today())
+    assert answer.matches == ()
+    assert answer.refused == {"hazard_level_iv": 1}
+
+
+def test_limits_bar_and_are_counted(house: House) -> None:
+    add_posting(house, demands=[Demand.HEAVY_LIFTING])
+    profile = replace(AUNT, limits=frozenset({Limit.NO_HEAVY_LIFTING}))
+    answer = load_matchmaker(house).match(profile, today=house.clock.today())
+    assert answer.matches == ()
+    assert answer.refused == {"limit_no_heavy_lifting": 1}
+
+
+def test_a_card_that_the_employer_obtains_does_not_bar(house: House) -> None:
+    posting = add_posting(house, certificates=["健康证"])
+    assert listed(house, AUNT) == [posting]
+
+
+def test_a_licence_covers_the_classes_below_it(house: House) -> None:
+    posting = add_posting(house, certificates=["C1"])
+    assert listed(house, replace(AUNT, certificates=frozenset({"A2"}))) == [posting]
+    assert listed(house, replace(AUNT, certificates=frozenset({"C2"}))) == []
+
+
+def test_under_sixteen_sees_nothing(house: House) -> None:
+    add_posting(house)
+    answer = load_matchmaker(house).match(replace(AUNT, age=15), today=house.clock.today())
+    assert answer.matches == ()
+    assert answer.refused == {"under_working_age": 1}
+
+
+def test_an_age_cap_without_a_reason_is_a_caution_and_no_bar(house: House) -> None:
+    posting = add_posting(house, age_max=50, age_words="50岁以下")
+    answer = load_matchmaker(house).match(AUNT, today=house.clock.today())
+    assert [ranked.card.id for ranked in answer.matches] == [posting]
+    assert "雇主注明50岁以下，没有法定理由，可先打电话" in [note.text for note in answer.matches[0].cautions]
+
+
+def test_historical_rows_are_ranked_with_their_mark(house: House) -> None:
+    posting = add_posting(
+        house, state=PostingState.HISTORICAL, observed="2023-04", valid_until=None, precision=Precision.DISTRICT
+    )
+    answer = load_matchmaker(house).match(AUNT, today=house.clock.today())
+    assert [ranked.card.id for ranked in answer.matches] == [posting]
+    first = answer.matches[0]
+    assert first.cautions[0].code == "historical"
+    assert first.nearness is not Nearness.SAME_TOWNSHIP
+    assert first.distance_km is not None
+    assert first.distance_km >= 5
+
+
+def test_a_posting_without_a_place_is_in_no_list(house: House) -> None:
+    add_posting(house, lon=None, lat=None)
+    assert listed(house, AUNT) == []
+
+
+def test_a_home_that_is_no_place_is_told(house: House) -> None:
+    with pytest.raises(AreaUnknown):
+        listed(house, replace(AUNT, home="999999999"))
+
+
+def test_neither_age_nor_birth_is_told(house: House) -> None:
+    with pytest.raises(Invalid):
+        listed(house, replace(AUNT, age=None))
+
+
+def test_a_point_is_a_home_too(house: House) -> None:
+    posting = add_posting(house)
+    assert listed(house, replace(AUNT, home=(HOME_LON, HOME_LAT))) == [posting]
+
+
+def test_explain_tells_reasons_or_the_rule(house: House) -> None:
+    easy, heavy = add_posting(house), add_posting(house, physical_level=4)
+    matchmaker = load_matchmaker(house)
+    told = matchmaker.explain(AUNT, easy, today=house.clock.today())
+    assert isinstance(told, RankedPosting)
+    assert told.reasons
+    refused = matchmaker.explain(AUNT, heavy, today=house.clock.today())
+    assert isinstance(refused, Note)
+    assert refused.code == "hazard_level_iv"
+    assert matchmaker.explain(AUNT, heavy + 1_000_000, today=house.clock.today()) is None
+
+
+def test_search_pages_are_whole_and_without_repeats(house: House) -> None:
+    ids = {add_posting(house) for _ in range(7)}
+    matchmaker = load_matchmaker(house)
+    found: list[int] = []
+    token = None
+    while True:
+        page = matchmaker.search(SearchQuery(near=HOME_TOWNSHIP, radius_km=30), page_size=2, page_token=token)
+        assert page.total == len(ids)
+        found += [item.card.id for item in page.items]
+        token = page.next_token
+        if token is None:
+            break
+    assert len(found) == len(ids)
+    assert set(found) == ids
+    assert found == sorted(found)  # one distance: by id
+
+
+def test_search_stands_nearest_first_and_newest_first_without_a_place(house: House) -> None:
+    far = add_posting(house, north_km=9)
+    near = add_posting(house, north_km=1)
+    matchmaker = load_matchmaker(house)
+    by_distance = matchmaker.search(SearchQuery(near=HOME_TOWNSHIP), page_size=10)
+    assert [item.card.id for item in by_distance.items] == [near, far]
+    newest = matchmaker.search(SearchQuery(), page_size=10)
+    assert [item.card.id for item in newest.items] == sorted([far, near], reverse=True)
+    assert all(item.distance_km is None for item in newest.items)
+
+
+def test_search_finds_by_words_of_the_title_and_by_what_they_mean(house: House) -> None:
+    titled = add_posting(house, title="嗡嗡机看护", occupation_code=None, occupation_confidence=None)
+    meant = add_posting(house, title="小区秩序维护", occupation_code=GUARD)
+    add_posting(house)
+    matchmaker = load_matchmaker(house)
+    assert [item.card.id for item in matchmaker.search(SearchQuery(words="嗡嗡机"), page_size=9).items] == [titled]
+    assert [item.card.id for item in matchmaker.search(SearchQuery(words="看大门"), page_size=9).items] == [meant]
+
+
+@pytest.mark.parametrize("token", ["x", "AAAA", "é", "bm9wZQ", "MS4y.x", "bmFuLjE"])
+def test_a_strange_page_token_is_refused(house: House, token: str) -> None:
+    matchmaker = load_matchmaker(house)
+    with pytest.raises(BadPageToken):
+        matchmaker.search(SearchQuery(near=HOME_TOWNSHIP), page_size=2, page_token=token)
+
+
+def test_the_matchmaker_follows_the_database(house: House) -> None:
+    first = add_posting(house)
+    matchmaker = load_matchmaker(house)
+    version = matchmaker.version
+    assert follow(house, matchmaker) == 0
+    assert matchmaker.version == version
+    second = add_posting(house)
+    assert follow(house, matchmaker) == 1
+    answer = matchmaker.match(AUNT, today=house.clock.today())
+    assert {ranked.card.id for ranked in answer.matches} == {first, second}
+    house.clock.advance(timedelta(seconds=5))  # type: ignore[attr-defined]
+    change(house, first, state=PostingState.PAUSED)
+    assert follow(house, matchmaker) == 1
+    assert [ranked.card.id for ranked in matchmaker.match(AUNT, today=house.clock.today()).matches] == [second]
+    assert matchmaker.card(first) is None
+    assert matchmaker.version > version
+
+
+def test_a_row_stamped_before_the_last_look_is_still_found(house: House) -> None:
+    matchmaker = load_matchmaker(house)
+    follow(house, matchmaker)
+    late = add_posting(house, changed_at=house.clock.now() - timedelta(minutes=3))
+    assert follow(house, matchmaker) == 1
+    assert matchmaker.card(late) is not None
+
+
+def test_full_postings_leave_the_list_and_come_back(house: House) -> None:
+    posting = add_posting(house)
+    matchmaker = load_matchmaker(house)
+    house.clock.advance(timedelta(seconds=5))  # type: ignore[attr-defined]
+    change(house, posting, openings=0)
+    follow(house, matchmaker)
+    assert matchmaker.match(AUNT, today=house.clock.today()).matches == ()
+    house.clock.advance(timedelta(seconds=5))  # type: ignore[attr-defined]
+    change(house, posting, openings=3)
+    follow(house, matchmaker)
+    assert [ranked.card.id for ranked in matchmaker.match(AUNT, today=house.clock.today()).matches] == [posting]
+
+
+def test_what_runs_out_leaves_by_the_clock_alone(house: House) -> None:
+    posting = add_posting(house, valid_until=house.clock.today())
+    stays = add_posting(house, valid_until=house.clock.today() + timedelta(days=1))
+    matchmaker = load_matchmaker(house)
+    tomorrow = house.clock.today() + timedelta(days=1)
+    assert matchmaker.age_out(tomorrow) == 1
+    assert matchmaker.card(posting) is None
+    assert [ranked.card.id for ranked in matchmaker.match(AUNT, today=tomorrow).matches] == [stays]
+
+
+def test_closing_what_expired_is_told_to_followers(house: House) -> None:
+    posting = add_posting(house, valid_until=house.clock.today() - timedelta(days=1))
+    with write_session(house.engine) as session:
+        assert close_expired_postings(session, today=house.clock.today(), now=house.clock.now()) == 1
+    with write_session(house.engine) as session:
+        row = session.get_one(Posting, posting)
+        assert (row.state, row.closed_reason, row.changed_at) == (PostingState.CLOSED, "expired", house.clock.now())
+
+
+def test_the_day_of_birth_decides_and_not_the_year(house: House) -> None:
+    add_posting(house, physical_level=4, demands=[])
+    today = house.clock.today()
+    eighteen = date(today.year - 18, today.month, today.day)
+    man = replace(AUNT, sex=Sex.MALE, age=None)
+    assert listed(house, replace(man, birth_on=eighteen + timedelta(days=1))) == []
+    assert len(listed(house, replace(man, birth_on=eighteen))) == 1

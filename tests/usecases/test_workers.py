@@ -1,0 +1,215 @@
+"""Bringing in workers: identities sealed from the first row on, nobody named in what is told, twice is once.
+
+Place code 99 was never given to anybody: the numbers here have right check digits and no bearer.
+"""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.domain.identities import id_check
+from app.domain.workers import Evidence, Sex, Status, WorkerOrigin
+from app.kit.database import read_session, write_session
+from app.store.audit import AuditEntry
+from app.store.identities import Identity, find_by_id_number, read_identity
+from app.store.workers import Worker, WorkerStatus
+from app.usecases.areas import AreaBook
+from app.usecases.imports import ImportReport, RowOutcome
+from app.usecases.workers import WorkerDraft, import_workers
+from app.wiring import House
+
+
+def number(sequence: int = 1, *, born: str = "19700101") -> str:
+    body = f"990000{born}{sequence:03d}"
+    return body + id_check(body)
+
+
+def person(row: int = 2, **given: Any) -> WorkerDraft:
+    values: dict[str, Any] = {
+        "row": row,
+        "name": "样例甲",
+        "id_number": number(row),
+        "phone": "13800000000",
+        "home_district": "巫山县",
+        "home_township": "大昌镇",
+        "current_words": "广东东莞",
+        "wants": ("保洁", "煮饭"),
+        "statuses": ((Status.POVERTY_ALLEVIATED, None), (Status.REGISTERED_UNEMPLOYED, date(2026, 10, 8))),
+        **given,
+    }
+    return WorkerDraft(**values)
+
+
+def bring_in(house: House, *drafts: WorkerDraft, **given: Any) -> ImportReport:
+    today = house.clock.today()
+    with write_session(house.engine) as session:
+        return import_workers(
+            session,
+            drafts,
+            areas=AreaBook.load(session, on=today),
+            actor="tester",
+            today=today,
+            now=house.clock.now(),
+            **{"keys": house.keys, **given},
+        )
+
+
+def snapshot(house: House) -> list[list[tuple[Any, ...]]]:
+    with read_session(house.engine) as session:
+        tables = (Worker.__table__, Identity.__table__, WorkerStatus.__table__, AuditEntry.__table__)
+        return [[tuple(row) for row in session.execute(select(table).order_by(*table.primary_key))] for table in tables]
+
+
+def test_a_person_is_taken_with_profile_statuses_and_a_sealed_identity(house: House) -> None:
+    (row,) = bring_in(house, person()).rows
+    assert (row.outcome, row.reasons, row.title) == (RowOutcome.TAKEN, (), "")
+    assert row.id is not None
+    with write_session(house.engine) as session:
+        worker = session.get_one(Worker, row.id)
+        assert (worker.birth_on, worker.sex, worker.origin) == (date(1970, 1, 1), Sex.FEMALE, WorkerOrigin.IMPORTED)
+        assert (worker.home_area_code, worker.current_area_code) == ("500237102", "441900")
+        assert worker.wants == ["保洁", "煮饭"]
+        statuses = session.scalars(select(WorkerStatus).order_by(WorkerStatus.id)).all()
+        assert [(status.status, status.evidence, status.valid_from) for status in statuses] == [
+            (Status.POVERTY_ALLEVIATED, Evidence.SELF_DECLARED, date(2026, 12, 1)),
+            (Status.REGISTERED_UNEMPLOYED, Evidence.SELF_DECLARED, date(2026, 10, 8)),
+        ]
+        sealed = session.get_one(Identity, row.id)
+        plain = ("样例甲", number(2), "13800000000")
+        columns = (sealed.name, sealed.id_number, sealed.phone, sealed.id_number_index, sealed.phone_index)
+        assert not any(secret in str(column) for secret in plain for column in columns)
+        facts = read_identity(session, row.id, keys=house.keys, actor="tester", reason="test", now=house.clock.now())
+        assert facts is not None
+        assert (facts.name, facts.id_number, facts.phone) == plain
+
+
+def test_a_roster_of_an_office_brings_certified_statuses(house: House) -> None:
+    bring_in(house, person(), evidence=Evidence.CERTIFIED)
+    with read_session(house.engine) as session:
+        assert set(session.scalars(select(WorkerStatus.evidence))) == {Evidence.CERTIFIED}
+
+
+def test_a_person_without_a_phone_is_taken(house: House) -> None:
+    (row,) = bring_in(house, person(phone="")).rows
+    assert row.outcome is RowOutcome.TAKEN
+    with read_session(house.engine) as session:
+        identity = session.get_one(Identity, row.id)
+        assert (identity.phone, identity.phone_index) == (None, None)
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"name": ""}, "没有姓名"),
+    ({"name": "长" * 61}, "没有姓名"),
+    ({"id_number": ""}, "没有身份证号"),
+    ({"id_number": number(3)[:15]}, "身份证号应为 18 位，表里是 15 位"),
+    ({"id_number": number(4)[:17] + "?"}, "身份证号不对"),
+    ({"id_number": number(5, born="19700230")}, "身份证号不对"),
+    ({"id_number": number(6, born="20101202")}, "未满 16 周岁"),
+    ({"phone": "12345"}, "手机号不对"),
+    ({"home_district": "", "home_township": ""}, "户籍地认不出"),
+    ({"home_district": "", "home_township": "", "home_words": "重庆市"}, "户籍地认不出"),
+]
+
+
+def test_what_is_wrong_is_told_by_column_and_never_with_what_it_holds(house: House) -> None:
+    before = snapshot(house)
+    report = bring_in(house, *(person(row, **given) for row, (given, _) in enumerate(REFUSED, start=10)))
+    assert [row.outcome for row in report.rows] == [RowOutcome.REFUSED] * len(REFUSED)
+    for row, (given, reason) in zip(report.rows, REFUSED, strict=True):
+        assert row.reasons[0].startswith(reason)
+        told = "".join(row.reasons)
+        assert not any(str(value) in told for value in given.values() if value and value != "重庆市")
+        assert "样例甲" not in told
+    assert snapshot(house) == before
+
+
+def test_sixteen_is_old_enough_on_the_birthday(house: House) -> None:
+    (row,) = bring_in(house, person(id_number=number(7, born="20101201"))).rows
+    assert row.outcome is RowOutcome.TAKEN
+
+
+def test_notes_say_what_was_not_understood(house: House) -> None:
+    vague = person(
+        home_township="", home_words="老家", current_words="外面", sex=Sex.MALE, notes=("期望工资看不懂，按没写算",)
+    )
+    (row,) = bring_in(house, vague).rows
+    assert row.outcome is RowOutcome.TAKEN
+    assert row.reasons == (
+        "期望工资看不懂，按没写算",
+        "户籍地只认到区县，没有认出乡镇",
+        "现务工地认不出，按没写算",
+        "性别与身份证号不一致，以身份证号为准",
+    )
+
+
+@pytest.mark.parametrize(
+    "home",
+    [
+        {"home_district": "", "home_township": "", "home_words": "重庆市巫山县大昌镇光明村1组"},
+        {"home_district": "巫山县", "home_township": "", "home_words": "大昌镇光明村"},
+        {"home_district": "巫山县", "home_township": "大昌", "home_words": "光明村1组"},
+        {"home_district": "", "home_township": "大昌镇", "home_words": "重庆市巫山县"},
+    ],
+)
+def test_a_home_is_found_in_one_column_or_three(house: House, home: dict[str, Any]) -> None:
+    (row,) = bring_in(house, person(**home)).rows
+    with read_session(house.engine) as session:
+        assert session.get_one(Worker, row.id).home_area_code == "500237102"
+
+
+def test_one_person_twice_in_a_roster_is_one(house: House) -> None:
+    report = bring_in(house, person(2), person(3, id_number=number(2)), person(4, id_number=number(2), name="样例乙"))
+    assert [row.outcome for row in report.rows] == [RowOutcome.TAKEN, RowOutcome.FOLDED, RowOutcome.REFUSED]
+    assert report.rows[1].id == report.rows[0].id
+    assert report.rows[2].reasons == ("身份证号与第 2 行相同，姓名却不同",)
+    with read_session(house.engine) as session:
+        assert session.scalar(select(func.count()).select_from(Worker)) == 1
+
+
+def test_a_wrong_row_does_not_stand_in_the_way_of_a_right_one_further_down(house: House) -> None:
+    report = bring_in(house, person(2, phone="1"), person(3, id_number=number(2)))
+    assert [row.outcome for row in report.rows] == [RowOutcome.REFUSED, RowOutcome.TAKEN]
+
+
+def test_a_second_run_changes_nothing_also_after_the_keys_were_rotated(house: House) -> None:
+    first = bring_in(house, person(2), person(3))
+    before = snapshot(house)
+    for keys in (house.keys, house.keys.rotated("data", "index")):
+        second = bring_in(house, person(2, phone="13900000000"), person(3), keys=keys)
+        assert [row.outcome for row in second.rows] == [RowOutcome.KNOWN] * 2
+        assert [row.id for row in second.rows] == [row.id for row in first.rows]
+        assert snapshot(house) == before
+
+
+def test_after_a_rotation_new_people_are_sealed_with_the_new_keys_and_old_ones_are_found(house: House) -> None:
+    bring_in(house, person(2))
+    rotated = house.keys.rotated("data", "index")
+    bring_in(house, person(3), keys=rotated)
+    with write_session(house.engine) as session:
+        versions = session.scalars(select(Identity.name).order_by(Identity.worker_id)).all()
+        assert [sealed.partition(".")[0] for sealed in versions] == ["1", "2"]
+        for row in (2, 3):
+            worker_id = find_by_id_number(session, number(row), keys=rotated)
+            assert worker_id is not None
+            facts = read_identity(
+                session, worker_id, keys=rotated, actor="tester", reason="test", now=house.clock.now()
+            )
+            assert facts is not None
+            assert facts.id_number == number(row)
+
+
+def test_the_audit_holds_counts_only(house: House) -> None:
+    bring_in(house, person(2), person(3, name=""))
+    with read_session(house.engine) as session:
+        entry = session.scalars(select(AuditEntry).where(AuditEntry.action == "import_workers")).one()
+    assert (entry.actor, entry.subject) == ("tester", "workers")
+    assert entry.detail == "taken 1, review 0, folded 0, known 0, refused 1"
+
+
+def test_progress_reaches_the_end(house: House) -> None:
+    told: list[tuple[int, int]] = []
+    bring_in(house, person(2), replace(person(3), name=""), on_progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 2), (2, 2)]
