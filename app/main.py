@@ -69,7 +69,7 @@ def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
             Middleware(HeadAsGet),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),
             Middleware(BodyLimit),
-            Middleware(LastResort),
+            Middleware(LastResort, answer=_answer_error),
         ],
         exception_handlers={
             Fault: _answer_error,

@@ -99,7 +99,7 @@ def _experience(seeker: Seeker, rows: Rows) -> Floats:
     if seeker.experience_years is None:
         short = np.full(len(rows), EXPERIENCE_UNKNOWN)
     else:
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             short = np.clip(seeker.experience_years / asked, 0.2, 1.0)
     return np.where(np.isnan(asked) | (asked <= 0), 1.0, short)
 

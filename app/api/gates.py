@@ -5,13 +5,15 @@ neither the access log nor the security headers reach; so both are made here.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import Internal, problem_answer
+from app.api.problems import Internal
 
 _LOG = logging.getLogger("jiujin.api")
 
@@ -77,10 +79,11 @@ class HeadAsGet:
 
 
 class LastResort:
-    """Logs an error that nobody foresaw and answers 500 without saying what it was."""
+    """Logs an error that nobody foresaw and answers 500 without saying what it was; `answer` shapes the answer."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, answer: Callable[[Request, Exception], Awaitable[Response]]) -> None:
         self.app = app
+        self.answer = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -98,7 +101,8 @@ class LastResort:
                 # Half an answer is out: only breaking the connection tells the client so.
                 raise
             _LOG.exception("unforeseen error in %s", getattr(scope.get("route"), "path", "an unknown route"))
-            await problem_answer(Internal())(scope, receive, send)
+            answer = await self.answer(Request(scope, receive), Internal())
+            await answer(scope, receive, send)
 
 
 class SecurityHeaders:

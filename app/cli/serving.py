@@ -136,8 +136,10 @@ class _Server(uvicorn.Server):
 
 def _configure_logs(house: House) -> None:
     configure_logging(level=house.settings.log_level, as_json=house.settings.logs_as_json)
-    # It would tell of every look at the schema, and the readiness check looks every few seconds.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # Alembic would tell of every look at the schema, and the readiness check looks every few seconds; what the server
+    # says at start and stop is said by the commands, in Chinese.
+    for name in ("alembic", "uvicorn.error"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _bound(house: House) -> socket.socket:

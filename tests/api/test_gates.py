@@ -2,12 +2,15 @@
 
 import logging
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.types import Message
 
 from app.api.gates import LARGEST_BODY_BYTES
+from app.main import create_app
 from app.wiring import House
 from tests.api.conftest import caller
 from tests.api.test_matches import LEAST
@@ -55,6 +58,22 @@ async def test_head_is_get_without_the_content(still: httpx.AsyncClient, path: s
     assert head.headers.get("etag") == get.headers.get("etag")
 
 
+async def test_no_content_is_sent_on_a_head(still_app: FastAPI) -> None:
+    """Below any client, which would drop the content by itself."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "HEAD", "path": "/health/live", "raw_path": b"/health/live", "headers": []}
+    await still_app({**scope, "query_string": b"", "scheme": "http", "server": ("test", 80)}, receive, send)
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert (sent[0]["status"], sent[1]["body"]) == (200, b"")
+
+
 async def test_head_of_a_route_that_only_posts_is_a_405(still: httpx.AsyncClient) -> None:
     answer = await still.head("/api/v1/match")
     assert (answer.status_code, answer.content) == (405, b"")
@@ -75,10 +94,6 @@ async def test_pages_run_only_what_comes_from_here(still: httpx.AsyncClient) -> 
 
 
 async def test_behind_https_browsers_are_told_to_stay_there(still_app: FastAPI) -> None:
-    from dataclasses import replace
-
-    from app.main import create_app
-
     house: House = still_app.state.house
     settings = house.settings.model_copy(update={"public_url": "https://job.example.gov.cn"})
     async with caller(create_app(replace(house, settings=settings))) as client:

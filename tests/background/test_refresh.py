@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import Engine
 
 from app.background.refresh import EVERY_S, Follower, refresh_loop
+from app.domain.areas import AreaLevel
 from app.domain.postings import PostingState
 from app.kit.clock import FixedClock
 from app.kit.database import open_engine, write_session
+from app.store.areas import Area
 from app.store.postings import Posting
 from app.usecases.matchmaking import Matchmaker
 from app.wiring import House
@@ -61,6 +63,34 @@ def test_a_matchmaker_that_is_there_is_not_loaded_again(house: House) -> None:
     assert loaded == []
     assert ready.matchmaker is not None
     assert ready.matchmaker.card(new) is not None
+
+
+def test_each_day_it_is_read_anew(house: House, clock: FixedClock) -> None:
+    """A code that begins to hold on a day is known on that day."""
+    add_posting(house)
+    with write_session(house.engine) as session:
+        tomorrow = clock.today() + timedelta(days=1)
+        session.add(
+            Area(
+                code="500237999",
+                name="新街道",
+                short_name="新",
+                level=AreaLevel.TOWNSHIP,
+                parent_code="500237",
+                valid_from=tomorrow,
+            )
+        )
+    ready = with_matchmaker(house)
+    loaded: list[Matchmaker] = []
+    follower = Follower(ready, loaded.append)
+    follower.step()
+    assert loaded == []
+    clock.advance(timedelta(days=1))
+    follower.step()
+    follower.step()
+    assert [matchmaker.areas.find("500237999") is not None for matchmaker in loaded] == [True]
+    assert ready.matchmaker is not None
+    assert ready.matchmaker.areas.find("500237999") is None
 
 
 def test_what_expires_at_midnight_goes_even_without_the_database(house: House, clock: FixedClock) -> None:

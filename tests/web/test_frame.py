@@ -11,6 +11,7 @@ from app.domain.postings import PostingOrigin, PostingState
 from app.kit.errors import Busy, Conflict, Fault, FieldFault, Gone, Invalid
 from app.main import create_app
 from app.web import assets
+from app.usecases.matchmaking import Matchmaker
 from app.web.rendering import render_problem
 from app.wiring import House
 from tests.houses import HOME_TOWNSHIP, add_posting, with_matchmaker
@@ -167,6 +168,20 @@ def test_every_fault_has_a_page(fault: Fault, told: str) -> None:
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers.get("Retry-After") == ("7" if isinstance(fault, Busy) else None)
     assert page.links()["去找活"] == "/"
+
+
+async def test_an_error_that_nobody_foresaw_is_a_page_too(street: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    monkeypatch.setattr(Matchmaker, "card", fail)
+    monkeypatch.setattr(Matchmaker, "match", fail)
+    async with phone(create_app(street)) as reader:
+        answer = await reader.get("/jobs?near=500237102&q=保洁", headers={"Accept": "text/html"})
+    assert answer.status_code == 500
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert "nobody foresaw" not in answer.text
+    assert "12333" in answer.text
 
 
 async def test_before_the_data_are_loaded_pages_say_to_come_back(house: House) -> None:
