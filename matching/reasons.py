@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from matching.bars import age_on
+from matching.market import expected_pay
 from matching.scores import PROGRAMME_FIRST
 from matching.skills import character_pairs
 from matching.values import EDUCATION_RANK, Demand, Kind, Opening, Place, Precision, Priority, Reason, Seeker
@@ -92,7 +93,10 @@ def _distance(case: Case) -> str:
     if Precision.DISTRICT in (case.opening.place.precision, case.nearest.precision):
         return f"大约离{_whose(case)}{case.km:.0f}公里"
     if case.km < 1:
-        return f"离{_whose(case)}不到1公里"
+        # From one township's centre to itself is no distance: only the township is known.
+        by_centre = Precision.TOWNSHIP in (case.opening.place.precision, case.nearest.precision)
+        same = case.opening.place.township is not None and case.opening.place.township == case.nearest.township
+        return "就在本乡镇" if by_centre and same else f"离{_whose(case)}不到1公里"
     return f"离{_whose(case)}{case.km:.1f}公里"
 
 
@@ -194,7 +198,8 @@ def _pay_doubt(case: Case) -> Reason | None:
     if not case.pay:
         return Reason("pay_unknown", "工资没写清，先问明白")
     asked = case.seeker.pay_min_yuan_month
-    if case.parts["pay"] == 0 or case.pay > case.weights.bait_multiple * max(case.usual_pay, asked or 0):
+    expected = expected_pay(case.opening.pay_min_yuan_month, case.opening.pay_max_yuan_month)
+    if expected > case.weights.bait_multiple * max(case.usual_pay, asked or 0):
         return Reason("pay_doubtful", "工资高得不寻常，小心上当，莫先交钱")
     if asked and case.pay < asked:
         return Reason("pay_below", f"工资比您要的少{asked - case.pay:.0f}元")

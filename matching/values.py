@@ -143,7 +143,7 @@ class Seeker:
 
     `places`: home first, then where they are now. `wants`: occupation codes, best first; empty: open to anything.
     `kinds`: empty means any. `max_km`: great-circle. `home_by`: hour of the day (0-24) by which they must be home.
-    Raises ValueError for values outside the closed lists, no place, or an age or reach that cannot be.
+    Raises ValueError for values outside the closed lists, no place, or a reach below zero.
     """
 
     id: int

@@ -27,6 +27,7 @@ from app.store.identities import NewIdentity, add_identities
 from app.store.occupations import Occupation, list_occupations
 from app.store.postings import Posting
 from app.store.workers import Worker, WorkerStatus
+from app.usecases.postings import shelf_life_days
 from seed.dice import Dice
 from seed.postings import Market, Township, townships_of
 from seed.reference import read_lines
@@ -93,7 +94,14 @@ def load_demo(
         townships, areas, occupations = _read_reference(session, today)
         # Two streams, so that the number of postings does not change the people.
         for_market, for_people = np.random.default_rng(rng_seed).spawn(2)
-        market = Market(townships, occupations, Dice(for_market), now=now, today=today)
+        market = Market(
+            townships,
+            occupations,
+            Dice(for_market),
+            now=now,
+            today=today,
+            shelf_life_days=shelf_life_days(session, on=today),
+        )
         market.fill(postings)
         _add_market(session, market)
         report("演示用人单位", len(market.employers))

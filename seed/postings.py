@@ -17,7 +17,6 @@ from app.domain.employers import EmployerKind, is_social_credit_code
 from app.domain.occupations import Lane
 from app.domain.pay import Pay, PayUnit
 from app.domain.postings import (
-    SHELF_LIFE_DAYS,
     Demand,
     Lack,
     PostingKind,
@@ -131,6 +130,7 @@ class Market:
         dice: the only source of chance.
         now: when all this is looked at; nothing is posted later.
         today: the date in China.
+        shelf_life_days: longest validity of each kind of posting.
     """
 
     townships: Sequence[Township]
@@ -138,6 +138,7 @@ class Market:
     dice: Dice
     now: datetime
     today: date
+    shelf_life_days: Mapping[PostingKind, int]
     employers: list[Row] = field(default_factory=list)
     postings: list[Row] = field(default_factory=list)
 
@@ -346,7 +347,7 @@ class Market:
 
     def _dates(self, kind: PostingKind) -> Row:
         """Posted within the last days, valid for a while yet, never beyond its kind's shelf life."""
-        shelf = SHELF_LIFE_DAYS[kind]
+        shelf = self.shelf_life_days[kind]
         ago = self.dice.between(0, min(20, shelf // 3))
         # The larger of two throws: a demo is looked at for some weeks.
         left = 1 + int((shelf - ago - 1) * max(self.dice.throw(), self.dice.throw()))
@@ -370,7 +371,7 @@ class Market:
             days = dice.between(1, 25)
             row["valid_until"] = self.today - timedelta(days=days)
             row["starts_on"] = None
-            life = timedelta(days=dice.between(1, SHELF_LIFE_DAYS[row["kind"]]))
+            life = timedelta(days=dice.between(1, self.shelf_life_days[row["kind"]]))
             row["posted_at"] = self._instant(row["valid_until"] - life)
             row["changed_at"] = self._instant(row["valid_until"] + timedelta(days=1))
             row["closed_reason"] = "expired"

@@ -4,14 +4,18 @@ The lock is the database's own where it has one, and falls with the process that
 """
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
 from sqlalchemy import Engine, text
 
+from app.kit.errors import Busy
+
 # On PostgreSQL an advisory lock; the number only has to be one that nobody else in this database uses.
 _FILLING_LOCK = 4_610_238
 _LONGEST_WAIT_S = 600
+_PAUSE_S = 0.2
 
 
 @contextmanager
@@ -21,6 +25,9 @@ def filling(engine: Engine, *, on_wait: Callable[[], None]) -> Iterator[None]:
     Args:
         engine: the database.
         on_wait: called if somebody else is at it, before waiting.
+
+    Raises:
+        Busy: somebody else was at it for ten minutes (PostgreSQL tells so by an error of its own).
     """
     with _on_postgresql(engine, on_wait) if engine.dialect.name == "postgresql" else _on_sqlite(engine, on_wait):
         yield
@@ -47,10 +54,23 @@ def _on_sqlite(engine: Engine, on_wait: Callable[[], None]) -> Iterator[None]:
     # SQLite has no such lock, but a write transaction on an empty file beside the database is one on every system.
     path = f"{engine.url.database}.filling"
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
-        try:
-            lock.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError:
+        if not _has_taken(lock):
             on_wait()
-            lock.execute(f"PRAGMA busy_timeout = {_LONGEST_WAIT_S * 1000}")
-            lock.execute("BEGIN EXCLUSIVE")
+            # Asked again and again, because SQLite's own waiting does not hear Ctrl+C.
+            for _ in range(int(_LONGEST_WAIT_S / _PAUSE_S)):
+                time.sleep(_PAUSE_S)
+                if _has_taken(lock):
+                    break
+            else:
+                raise Busy(retry_after_s=_LONGEST_WAIT_S)
         yield
+
+
+def _has_taken(lock: sqlite3.Connection) -> bool:
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        return False
+    return True

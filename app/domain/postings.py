@@ -7,7 +7,6 @@ can be looked at and ranked, is never pushed and never counted.
 import re
 import unicodedata
 from dataclasses import dataclass
-from datetime import date, timedelta
 from enum import StrEnum
 
 
@@ -344,23 +343,6 @@ def age_limits_in(text: str) -> tuple[int | None, int | None, str]:
         int(cap["cap"] or cap["most"] or cap["bare"]) if cap else None,
         " ".join(found[0].strip() for found in (floor, cap) if found),
     )
-
-
-SHELF_LIFE_DAYS = {
-    PostingKind.FULL_TIME: 60,
-    PostingKind.PART_TIME: 45,
-    PostingKind.DAY_LABOUR: 7,
-    PostingKind.SEASONAL: 30,
-    PostingKind.WORK_RELIEF: 60,
-    PostingKind.WORKSHOP: 90,
-    PostingKind.PUBLIC_WELFARE: 60,
-}
-"""Longest validity in days by kind: local figures, nobody fixed them."""
-
-
-def latest_valid_until(kind: PostingKind, *, posted_on: date) -> date:
-    """Last day that a posting of this kind may stay open when it was posted or confirmed on `posted_on`."""
-    return posted_on + timedelta(days=SHELF_LIFE_DAYS[kind])
 
 
 _BRACKETS = re.compile(r"[\(（\[【〔《<][^\)）\]】〕》>]*[\)）\]】〕》>]")

@@ -6,12 +6,13 @@ a listing of the past enters as `historical`; everything else waits for an offic
 """
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 from sqlalchemy.orm import Session
 
 from app.domain.employers import EmployerKind, is_social_credit_code
@@ -24,7 +25,6 @@ from app.domain.postings import (
     PostingState,
     Verdict,
     age_limits_in,
-    latest_valid_until,
     plain_title,
     screen,
 )
@@ -36,6 +36,7 @@ from app.store.employers import Employer, find_employers_by_code, find_employers
 from app.usecases.areas import AreaBook
 from app.usecases.matchmaking import ResolvedWords
 from app.usecases.places import Place, PlaceNames
+from app.usecases.postings import shelf_life_days
 
 SURE_ENOUGH = 0.35  # judgement: below it a title is not taken for an occupation, and a person is asked
 ALIKE_TITLES = 92.0  # of 100; two titles this alike, in one bucket, name one job
@@ -255,11 +256,43 @@ class _Judged:
 
 @dataclass(slots=True, kw_only=True)
 class _Known:
-    """A posting into which later rows may be folded. `row` is None for one that was stored before."""
+    """A posting into which later rows may be folded. `row` is None for one that was stored before, under `id`."""
 
-    plain_title: str
     row: int | None
-    id: int
+    id: int = 0
+
+
+class _Bucket:
+    """Postings that agree in everything but the title, found by a title like theirs.
+
+    1号厂房 and 2号厂房 are two jobs, so only titles with the same digits are compared. A file may hold thousands of
+    rows that differ in nothing but their titles: those whose lengths alone make them unlike are not looked at.
+    """
+
+    def __init__(self) -> None:
+        self._titles: dict[tuple[str, int], list[str]] = {}
+        self._known: dict[str, _Known] = {}
+
+    def find(self, title: str) -> _Known | None:
+        """The posting whose plain title is this one or the most like it."""
+        if title in self._known:
+            return self._known[title]
+        digits, own = _digits(title), len(title)
+        candidates = [
+            other
+            for length in range(own // 2, 2 * own)
+            # What has to be put in or taken out at least; of another title of the same length one sign is both.
+            if 100 * (1 - (abs(length - own) or 2) / (length + own)) >= ALIKE_TITLES
+            for other in self._titles.get((digits, length), ())
+        ]
+        best = process.extractOne(title, candidates, scorer=fuzz.ratio, score_cutoff=ALIKE_TITLES)
+        return self._known[best[0]] if best else None
+
+    def add(self, title: str, known: _Known) -> None:
+        """Let later rows be folded into a posting; of two with one title the first stays."""
+        if title not in self._known:
+            self._known[title] = known
+            self._titles.setdefault((_digits(title), len(title)), []).append(title)
 
 
 class _Import:
@@ -278,6 +311,7 @@ class _Import:
         self._occupations = occupations
         self._places = PlaceNames(session, areas, today=today)
         self._today = today
+        self._shelf_life_days = shelf_life_days(session, on=today)
         self._now = now
         self._employers: dict[str, Employer] = {}
         self._codes_in_file: dict[str, set[str]] = {}
@@ -413,33 +447,30 @@ class _Import:
         return f"有效期按{_kind_of(draft).label}最长的期限算到 {valid_until}"
 
     def _valid_until(self, draft: PostingDraft) -> date | None:
-        latest = latest_valid_until(_kind_of(draft), posted_on=self._today)
+        latest = self._today + timedelta(days=self._shelf_life_days[_kind_of(draft)])
         return None if draft.valid_until is None else min(draft.valid_until, latest)
 
     # --- folding and writing ------------------------------------------------------------------------------------------
 
     def _store(self, judged: Sequence[_Judged]) -> list[RowReport]:
         """Write what is new, fold what is not, and tell of each row."""
-        stored: dict[str, list[_Known]] = {}
+        buckets: defaultdict[str, _Bucket] = defaultdict(_Bucket)
         for posting_id, bucket, title in store.list_foldable_postings(self._session, {one.bucket for one in judged}):
-            stored.setdefault(bucket, []).append(_Known(plain_title=plain_title(title), row=None, id=posting_id))
-        folded: dict[int, _Known | _Judged] = {}
-        new: dict[str, list[_Judged]] = {}
+            buckets[bucket].add(plain_title(title), _Known(row=None, id=posting_id))
+        led_to: list[_Known] = []
+        new: list[_Judged] = []
         for one in judged:
-            bucket = one.bucket
-            candidates: list[_Known | _Judged] = [*stored.get(bucket, ()), *new.get(bucket, ())]
-            same = next((known for known in candidates if _is_one_job(known.plain_title, one.plain_title)), None)
+            alike = buckets[one.bucket]
+            same = alike.find(one.plain_title)
             if same is None:
-                new.setdefault(bucket, []).append(one)
-            else:
-                folded[one.draft.row] = same
-        ids = self._add_postings([one for one in judged if one.draft.row not in folded])
+                same = _Known(row=one.draft.row)
+                alike.add(one.plain_title, same)
+                new.append(one)
+            led_to.append(same)
+        ids = self._add_postings(new)
         reports = []
-        for one in judged:
-            same = folded.get(one.draft.row)
-            if isinstance(same, _Judged):
-                same = _Known(plain_title=same.plain_title, row=same.draft.row, id=ids[same.draft.row])
-            posting_id = same.id if same is not None else ids[one.draft.row]
+        for one, known in zip(judged, led_to, strict=True):
+            posting_id = ids[known.row] if known.row is not None else known.id
             self._session.add(
                 store.PostingSource(
                     posting_id=posting_id,
@@ -448,7 +479,8 @@ class _Import:
                     imported_at=self._now,
                 )
             )
-            reports.append(_fold_report(one, same) if same is not None else _new_report(one, posting_id))
+            is_new = known.row == one.draft.row
+            reports.append(_new_report(one, posting_id) if is_new else _fold_report(one, known, posting_id))
         self._session.flush()
         return reports
 
@@ -579,15 +611,8 @@ def _pay_window(pay: Pay | None) -> tuple[str, ...]:
     return (pay.unit.value, *(f"{figure:.2f}" if figure is not None else "" for figure in (pay.low, pay.high)))
 
 
-def _is_one_job(title: str, other: str) -> bool:
-    """Whether two plain titles name one job; 1号厂房 and 2号厂房 are two."""
-    if title == other:
-        return True
-    return _digits(title) == _digits(other) and fuzz.ratio(title, other) >= ALIKE_TITLES
-
-
-def _digits(title: str) -> list[str]:
-    return [sign for sign in title if sign.isdecimal()]
+def _digits(title: str) -> str:
+    return "".join(sign for sign in title if sign.isdecimal())
 
 
 _KINDS_OF_EMPLOYERS = (
@@ -650,9 +675,9 @@ def _new_report(one: _Judged, posting_id: int) -> RowReport:
     return _report(one.draft, RowOutcome.REVIEW, reasons, posting_id)
 
 
-def _fold_report(one: _Judged, same: _Known) -> RowReport:
-    where = f"已有的岗位（编号 {same.id}）" if same.row is None else f"第 {same.row} 行"
-    return _report(one.draft, RowOutcome.FOLDED, [f"与{where}是同一个岗位，来源已记下"], same.id)
+def _fold_report(one: _Judged, known: _Known, posting_id: int) -> RowReport:
+    where = f"已有的岗位（编号 {posting_id}）" if known.row is None else f"第 {known.row} 行"
+    return _report(one.draft, RowOutcome.FOLDED, [f"与{where}是同一个岗位，来源已记下"], posting_id)
 
 
 def _repeat(draft: PostingDraft, first: PostingDraft, report: RowReport) -> RowReport:

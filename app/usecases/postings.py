@@ -29,6 +29,7 @@ from app.domain.workers import Education, Sex
 from app.kit.errors import NotFound
 from app.kit.tokens import clean_code, new_code
 from app.store import occupations as occupations_store
+from app.store import policies
 from app.store import postings as store
 from app.store.employers import Employer
 from app.usecases.areas import AreaBook
@@ -286,6 +287,20 @@ def load_report(session: Session, code: str) -> ReportReceipt:
 
 def _receipt(report: store.PostingReport) -> ReportReceipt:
     return ReportReceipt(code=report.code, reason=report.reason, outcome=report.outcome, reported_at=report.reported_at)
+
+
+def shelf_life_days(session: Session, *, on: date) -> dict[PostingKind, int]:
+    """Longest validity in days of each kind of posting, from when it was posted or confirmed: local settings.
+
+    Raises LookupError when the reference data has not been loaded.
+    """
+    days = {}
+    for kind in PostingKind:
+        setting = policies.find_setting(session, f"posting_shelf_life_{kind}", on=on)
+        if setting is None:
+            raise LookupError(f"no local setting posting_shelf_life_{kind}: load the reference data first")
+        days[kind] = int(setting.value)
+    return days
 
 
 def close_expired_postings(session: Session, *, today: date, now: datetime) -> int:

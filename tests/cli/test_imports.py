@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app.domain.identities import id_check
 from app.domain.postings import PostingState
 from app.domain.workers import Evidence
-from app.kit.database import read_session, write_session
+from app.kit.database import read_session
 from app.store.audit import AuditEntry
 from app.store.employers import Employer
 from app.store.identities import Identity
@@ -31,7 +31,7 @@ POSTINGS: Cells = [
     [2, "[高薪]保安", "200元/天", "重庆市渝北区", "2024-07", ""],
     [3, "【急招】保洁员", "2800-3200元/月", "重庆市巫山县大昌镇", "2026-06", ""],
     [4, "厨师", "面议", "重庆市万州区", "", ""],
-    [5, "=普工", "入职交押金", "重庆市万州区", "2024-07", ""],
+    [5, "@普工", "入职交押金", "重庆市万州区", "2024-07", ""],
     [6, "搬运工（押金200元）", "5-8", "重庆市万州区", "2024-07", ""],
 ]
 
@@ -145,7 +145,7 @@ def test_a_report_is_written_for_spreadsheets(import_file: Jiujin, tmp_path: Pat
         ("7", "收下"),
         ("8", "拒绝"),
     ]
-    assert rows[4]["岗位"] == "'=普工"  # a spreadsheet would run it
+    assert rows[4]["岗位"] == "'@普工"  # a spreadsheet would run it
     assert rows[3]["原因"].startswith("缺：用人单位")
 
 
@@ -215,7 +215,7 @@ def test_a_broken_file_gets_a_clear_message_and_changes_nothing(
 
 
 def test_an_import_that_fails_in_the_middle_leaves_nothing(
-    import_file: Jiujin, furnished: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    import_file: Jiujin, furnished: Engine, tmp_path: Path
 ) -> None:
     """Somebody else brings the same source row between our look and our write."""
     before = snapshot(furnished)
@@ -285,11 +285,13 @@ def test_wrong_use_is_told(jiujin: Jiujin) -> None:
     assert jiujin("import", "postings", "a.xlsx", "--dry").code == 2
 
 
-def test_twenty_thousand_rows_go_in_at_once(import_file: Jiujin, furnished: Engine, tmp_path: Path) -> None:
-    header = ["平台", "编号", "岗位名称", "薪资", "工作地点", "采集时间"]
-    rows = [["某平台", f"P{n}", f"普工{n}", "4-6千", "重庆市万州区", "2024-07"] for n in range(20_000)]
-    said = import_file("postings", str(write_csv(tmp_path / "用工.csv", [header, *rows])), "--json")
-    assert said.code == 0
-    assert said.json()["counts"]["taken"] == 20_000
-    with write_session(furnished) as session:
-        assert session.scalar(select(func.count()).select_from(PostingSource)) == 20_000
+def test_thousands_of_rows_that_differ_in_a_number_only_are_thousands_of_postings(
+    import_file: Jiujin, furnished: Engine, tmp_path: Path
+) -> None:
+    header = ["平台", "岗位编号", "岗位名称", "薪资", "工作地点", "采集时间"]
+    rows = [["某平台", f"P{n}", f"普工{n}", "4-6千", "重庆市万州区", "2024-07"] for n in range(3_000)]
+    path = str(write_csv(tmp_path / "用工.csv", [header, *rows]))
+    assert import_file("postings", path, "--json").json()["counts"]["taken"] == 3_000
+    assert import_file("postings", path, "--json").json()["counts"]["known"] == 3_000
+    with read_session(furnished) as session:
+        assert session.scalar(select(func.count()).select_from(PostingSource)) == 3_000

@@ -13,7 +13,9 @@ from typing import IO, Any
 
 import httpx
 import pytest
+from sqlalchemy import Engine
 
+from app.cli.turns import filling
 from app.domain.postings import PostingOrigin
 from app.kit.database import open_engine, read_session
 from app.usecases.postings import count_postings
@@ -188,6 +190,21 @@ def test_two_who_start_at_once_load_once_and_a_third_adds_nothing(begin: Begin, 
         acts = connection.exec_driver_sql("SELECT action FROM audit_entries").scalars().all()
     engine.dispose()
     assert sorted(acts) == ["import_postings", "load_demo", "load_reference"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_waits_for_another_s_loading_can_be_stopped(
+    begin: Begin, database: Engine, free_port: int, tmp_path: Path, number: signal.Signals
+) -> None:
+    with filling(database, on_wait=lambda: None):
+        process = begin(
+            "up", "--port", str(free_port), "--data", str(tmp_path / "var"), "--json", DATABASE_URL=url_of(database)
+        )
+        process.err.until("等它完成")
+        assert process.stop(number) == 1
+    assert json.loads(process.out.rest()[-1])["error"]["code"] == "interrupted"
+    with read_session(database) as session:
+        assert count_postings(session) == []
 
 
 def free() -> int:

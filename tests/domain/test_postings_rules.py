@@ -1,16 +1,12 @@
 """Which words refuse a posting or send it to review, and which must not."""
 
-from datetime import date
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.postings import (
-    PostingKind,
     Verdict,
     age_limits_in,
-    latest_valid_until,
     plain_title,
     screen,
 )
@@ -145,8 +141,3 @@ def test_age_limits_are_read_with_their_words(text: str, limits: tuple[int | Non
 )
 def test_a_plain_title_is_what_two_listings_share(title: str, plain: str) -> None:
     assert plain_title(title) == plain
-
-
-def test_day_labour_is_offered_for_a_week_and_a_workshop_for_a_quarter() -> None:
-    assert latest_valid_until(PostingKind.DAY_LABOUR, posted_on=date(2026, 12, 1)) == date(2026, 12, 8)
-    assert latest_valid_until(PostingKind.WORKSHOP, posted_on=date(2026, 12, 1)) == date(2027, 3, 1)

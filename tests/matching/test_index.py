@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, overload
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -370,6 +371,18 @@ def test_a_reader_inside_a_change_sees_the_state_before_it(change: str) -> None:
     assert len(looks) >= 4
     assert all(look == before for look in looks)
     assert whole(index, plain_seeker()) != before
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_leaves_the_market_that_a_reader_holds_as_it_was(change: str) -> None:
+    index = index_of(*(plain_opening(each) for each in range(1, 9)))
+    held = index._state.market
+    CHANGES[change](index, lambda: None)
+    assert index._state.market is not held
+    assert held.is_open.all()
+    assert (held.left == 1).all()
+    assert np.isnan(held.rows["pay"]).all()
+    assert held.openings == tuple(plain_opening(each) for each in range(1, 9))
 
 
 READERS, ROUNDS = 3, 60

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from matching import Match, MatchIndex, Place, Reason, Weights
+from matching import Match, MatchIndex, Opening, Place, Reason, Seeker, Weights
 from tests.matching.markets import CHARACTERS, HERE, TODAY, make_market, place_at, plain_opening, plain_seeker
 
 Facts = dict[str, Any]
@@ -281,3 +281,31 @@ def test_the_distance_is_told_from_the_place_that_is_nearest() -> None:
 
 def test_reasons_are_values() -> None:
     assert explained(DULL).reasons == (Reason("distance", "离家20.0公里"),)
+
+
+def test_a_township_alone_tells_no_kilometres() -> None:
+    home = Place(lon=109.8, lat=31.2, township="500237102", precision="township")
+    here, there = (
+        Opening(id=number, title="保洁员", place=Place(lon=109.801, lat=31.2, township=township, precision="point"))
+        for number, township in enumerate(("500237102", "500237103"))
+    )
+    index = MatchIndex.build([here, there], today=date(2026, 12, 1))
+    aunt = Seeker(id=1, birth_date=date(1968, 5, 1), places=(home,))
+    told = {match.opening_id: [reason.text for reason in match.reasons] for match in index.rank(aunt)}
+    assert "就在本乡镇" in told[0]
+    assert "离家不到1公里" in told[1]
+
+
+def test_pay_is_doubted_where_the_score_does_not_believe_it() -> None:
+    place = Place(lon=109.8, lat=31.2)
+    windows = [(14_000, 16_000), (14_800, 15_600), (3_000, 60_000)]
+    offered = [
+        Opening(id=number, title="保洁员", place=place, pay_min_yuan_month=low, pay_max_yuan_month=high)
+        for number, (low, high) in enumerate(windows)
+    ]
+    index = MatchIndex.build(offered, today=date(2026, 12, 1))
+    aunt = Seeker(id=1, birth_date=date(1968, 5, 1), places=(place,))
+    doubted = {
+        match.opening_id for match in index.rank(aunt) if "pay_doubtful" in {caution.code for caution in match.cautions}
+    }
+    assert doubted == {1, 2}  # expected pay 14,500, 15,000 and 17,250 against 3 x 4,961 = 14,883

@@ -26,7 +26,6 @@ from app.domain.postings import (
     PostingOrigin,
     PostingState,
     age_limits_in,
-    latest_valid_until,
     screen,
 )
 from app.domain.workers import Education, Evidence, Limit, Status, WorkerOrigin, age_on, is_over_age
@@ -42,6 +41,7 @@ from app.store.occupations import Occupation
 from app.store.policies import Policy
 from app.store.postings import Posting, is_listed
 from app.store.workers import Worker, WorkerStatus
+from app.usecases.postings import shelf_life_days
 from seed.demo import ReferenceMissing, load_demo, sample_postings_path
 from seed.dice import Dice, Urn
 from seed.postings import LANE_FLOOR, Market, townships_of, unreachable_phone
@@ -210,7 +210,14 @@ def test_every_month_has_work_for_every_lane(reading: Session, month: int) -> No
     townships = townships_of(districts, list_areas(reading, on=first, levels=(AreaLevel.TOWNSHIP,)))
     occupations = {row.code: row for row in reading.scalars(select(Occupation))}
     dice = Dice(np.random.default_rng(month))
-    market = Market(townships, occupations, dice, now=datetime(2027, month, 1, 3, tzinfo=UTC), today=first)
+    market = Market(
+        townships,
+        occupations,
+        dice,
+        now=datetime(2027, month, 1, 3, tzinfo=UTC),
+        today=first,
+        shelf_life_days=shelf_life_days(reading, on=first),
+    )
     market.fill(370)
     assert len(market.postings) == 370
 
@@ -306,7 +313,8 @@ def test_a_small_demo_deals_out_evenly_what_it_has(furnished: Engine, keys: KeyR
     assert min(found.values()) >= 3
 
 
-def test_open_postings_lack_nothing_and_offend_nobody(open_postings: list[Posting]) -> None:
+def test_open_postings_lack_nothing_and_offend_nobody(open_postings: list[Posting], reading: Session) -> None:
+    shelf_life = shelf_life_days(reading, on=TODAY)
     for posting in open_postings:
         assert posting.lacks == []
         assert posting.findings == []
@@ -319,7 +327,8 @@ def test_open_postings_lack_nothing_and_offend_nobody(open_postings: list[Postin
         assert "{" not in posting.title + posting.duties + posting.conditions + posting.workplace
         assert posting.pay_unit is not None
         assert posting.valid_until is not None
-        assert TODAY < posting.valid_until <= latest_valid_until(posting.kind, posted_on=china_date(posting.posted_at))
+        latest = china_date(posting.posted_at) + timedelta(days=shelf_life[posting.kind])
+        assert TODAY < posting.valid_until <= latest
 
 
 def test_pay_is_plausible_in_its_unit(postings: list[Posting]) -> None:

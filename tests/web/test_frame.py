@@ -10,8 +10,8 @@ from starlette.requests import Request
 from app.domain.postings import PostingOrigin, PostingState
 from app.kit.errors import Busy, Conflict, Fault, FieldFault, Gone, Invalid
 from app.main import create_app
-from app.web import assets
 from app.usecases.matchmaking import Matchmaker
+from app.web import assets
 from app.web.rendering import render_problem
 from app.wiring import House
 from tests.houses import HOME_TOWNSHIP, add_posting, with_matchmaker
