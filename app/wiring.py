@@ -4,7 +4,6 @@
 request asks for the house of that request and never keeps it.
 """
 
-import re
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -83,14 +82,12 @@ class House:
             raise NotReady(retry_after_s=5)
         return self.matchmaker
 
-    def reporter(self, *, address: str, user_agent: str) -> str:
-        """A keyed digest that tells two reporters of postings apart and names nobody.
+    def reporter(self, address: str) -> str:
+        """A keyed digest of the network that a reporter of postings writes from; it names nobody.
 
-        Made of the network address and the class of device: an address is shared by a village behind one gateway, and a
-        whole user-agent text would let one person count as many by changing a letter of it.
+        Only another network is another reporter: whatever else a request says of itself its sender may choose.
         """
-        visitor = f"{_network_of(address)}|{_device_class(user_agent)}"
-        return keyed_digest(self.keys, visitor, purpose="posting_report")
+        return keyed_digest(self.keys, _network_of(address), purpose="posting_report")
 
     def close(self) -> None:
         """Give the database connections back."""
@@ -196,15 +193,3 @@ def _network_of(address: str) -> str:
         # A household is given a whole /64 and its devices change their address in it every day (RFC 8981).
         return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
     return str(parsed)
-
-
-_DEVICE_CLASSES = (
-    ("wechat", re.compile(r"MicroMessenger", re.IGNORECASE)),
-    ("android", re.compile(r"Android|HarmonyOS|OpenHarmony", re.IGNORECASE)),
-    ("apple_mobile", re.compile(r"iPhone|iPad|iPod", re.IGNORECASE)),
-    ("desktop", re.compile(r"Windows|Macintosh|X11", re.IGNORECASE)),
-)
-
-
-def _device_class(user_agent: str) -> str:
-    return next((name for name, pattern in _DEVICE_CLASSES if pattern.search(user_agent)), "other")

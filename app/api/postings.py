@@ -31,7 +31,7 @@ from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declar
 from app.domain.areas import Nearness
 from app.domain.postings import PostingKind, ReportOutcome, ReportReason
 from app.kit.database import read_session, write_session
-from app.kit.errors import Busy, FieldFault, Invalid
+from app.kit.errors import Busy, FieldFault, Invalid, TooManyRequests
 from app.usecases.areas import AreaUnknown
 from app.usecases.idempotency_keys import IdempotencyKeyReused
 from app.usecases.matchmaking import BadPageToken, SearchQuery
@@ -159,7 +159,14 @@ class ReceiptOut(BaseModel):
     status_code=201,
     response_model=ReceiptOut,
     responses=declares(
-        PostingNotFound, Invalid, BadJson, BodyTooLarge, MediaTypeUnsupported, IdempotencyKeyReused, Busy
+        PostingNotFound,
+        TooManyRequests,
+        Invalid,
+        BadJson,
+        BodyTooLarge,
+        MediaTypeUnsupported,
+        IdempotencyKeyReused,
+        Busy,
     ),
     openapi_extra=documents(Report),
     summary="Report a posting",
@@ -174,11 +181,9 @@ def report(
 ) -> Response:
     """Two independent reports hide a posting until an office has checked it.
 
-    A second report by the same reporter changes nothing and is answered with the first one's receipt.
+    Reports from one network count as one; the same complaint once more is answered with the first one's receipt.
     """
-    reporter = house.reporter(
-        address=request.client.host if request.client else "", user_agent=request.headers.get("User-Agent", "")
-    )
+    reporter = house.reporter(request.client.host if request.client else "")
 
     def deed() -> tuple[int, dict[str, Any]]:
         receipt = report_posting(

@@ -38,7 +38,12 @@ def check_database(*, data: DataFolder = None, as_json: AsJson = False) -> None:
     """Tell whether the tables are those of this version; exits with 1 if not."""
     with at_work(as_json=as_json, data=data) as house:
         state = check_schema(house.engine, compare_tables=True)
-        document = {"current": state.current, "head": state.head, "drift": list(state.drift), "ok": state.is_current}
+        document: dict[str, Any] = {
+            "current": state.current,
+            "head": state.head,
+            "drift": list(state.drift),
+            "ok": state.is_current,
+        }
         if state.is_current:
             answer(document, f"一致：{state.current}", as_json=as_json)
             return

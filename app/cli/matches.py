@@ -12,6 +12,7 @@ from app.cli.databases import require_current_schema
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
 from app.domain.postings import PostingKind
 from app.domain.workers import Limit, Sex
+from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import MatchAnswer, Profile, RankedPosting
 from app.wiring import load_matchmaker
 
@@ -47,7 +48,10 @@ def match(
             matchmaker = load_matchmaker(house)
         except LookupError:
             raise Failed("还没有参考数据，请运行：jiujin seed reference", code="not_loaded") from None
-        found = matchmaker.match(profile, k=k, today=house.clock.today())
+        try:
+            found = matchmaker.match(profile, k=k, today=house.clock.today())
+        except AreaUnknown as fault:
+            raise Failed(f"--near 填得不对：{fault.detail or fault.title}", code=fault.code, exit_code=2) from None
         if as_json:
             answer(answer_out(found, Fragments()), "", as_json=True)
         else:

@@ -29,11 +29,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON，给程序读
 
 
 class Failed(Exception):
-    """The work cannot be done; `code` is stable, the message Chinese and says what to do."""
+    """The work cannot be done; `code` is stable, the message Chinese and says what to do. `exit_code` 2: wrong use."""
 
-    def __init__(self, message: str, *, code: str, **members: Any) -> None:
+    def __init__(self, message: str, *, code: str, exit_code: int = 1, **members: Any) -> None:
         super().__init__(message)
         self.code = code
+        self.exit_code = exit_code
         self.members = members
 
 
@@ -68,7 +69,7 @@ def at_work(*, as_json: bool, **given: Any) -> Iterator[House]:
         finally:
             house.close()
     except Failed as failure:
-        _fail(str(failure), failure.code, failure.members, as_json=as_json)
+        _fail(str(failure), failure.code, failure.members, as_json=as_json, exit_code=failure.exit_code)
     except Fault as fault:
         _fail(fault.detail or fault.title, fault.code, {}, as_json=as_json)
     except HouseUnusable as error:
@@ -81,12 +82,12 @@ def at_work(*, as_json: bool, **given: Any) -> Iterator[House]:
         _fail("已停止，没做完的部分没有保存", "interrupted", {}, as_json=as_json)
 
 
-def _fail(words: str, code: str, members: dict[str, Any], *, as_json: bool) -> NoReturn:
+def _fail(words: str, code: str, members: dict[str, Any], *, as_json: bool, exit_code: int = 1) -> NoReturn:
     if as_json:
         typer.echo(orjson.dumps({"error": {"code": code, "message": words, **members}}, default=str).decode())
     else:
         tell(words)
-    raise typer.Exit(1)
+    raise typer.Exit(exit_code)
 
 
 @contextmanager

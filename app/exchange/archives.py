@@ -23,6 +23,7 @@ MAX_CELLS = 5_000_000
 MAX_CHARACTERS = 200_000_000
 
 _CHUNK = 64 * 1024
+_BEYOND_ANY_FILE = 1 << 40
 _REFERENCE = re.compile(r"([A-Za-z]{1,3})(\d{1,7})", re.ASCII)
 _LOOSE_MARKUP = (".vml", ".htm", ".html", ".svg")  # drawings and comments: often not well-formed, never a sheet
 
@@ -59,7 +60,7 @@ def _inflate(archive: zipfile.ZipFile, member: zipfile.ZipInfo, scan: "_Scan", *
         raise FileBroken("文件用了少见的压缩方法，请用 Excel 或 WPS 打开后另存一次")
     # zipfile stops at the size that the entry declares; with a larger one it inflates what is really there.
     whole = copy(member)
-    whole.file_size = MAX_INFLATED_BYTES + 1
+    whole.file_size = _BEYOND_ANY_FILE
     size = 0
     scan.begin(member.filename)
     with archive.open(whole) as stream:

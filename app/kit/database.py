@@ -125,8 +125,9 @@ def open_engine(
         server_settings = {
             "statement_timeout": statement_timeout_ms,
             "lock_timeout": lock_timeout_ms,
-            # A process that hangs in mid-transaction must not hold its locks for ever.
-            "idle_in_transaction_session_timeout": 60_000,
+            # A process that hangs in mid-transaction must not hold its locks for ever; a file of twenty thousand rows
+            # is judged within one, on a busy machine for more than a minute.
+            "idle_in_transaction_session_timeout": 300_000,
             "timezone": "UTC",
         }
         return create_engine(

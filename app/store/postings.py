@@ -130,7 +130,7 @@ class PostingReport(Base):
     """Somebody's complaint about a posting. `reporter_hash` tells reporters apart and names nobody."""
 
     __tablename__ = "posting_reports"
-    __table_args__ = (UniqueConstraint("posting_id", "reporter_hash"),)
+    __table_args__ = (Index("ix_posting_reports_posting_id_reporter_hash", "posting_id", "reporter_hash"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     code: Mapped[str] = mapped_column(String(16), unique=True)
@@ -249,13 +249,13 @@ def list_foldable_postings(session: Session, keys: Iterable[str]) -> list[tuple[
     return found
 
 
-def find_report(session: Session, *, posting_id: int, reporter_hash: str) -> PostingReport | None:
-    """The report that one reporter made of one posting."""
+def list_reports(session: Session, *, posting_id: int, reporter_hash: str) -> Sequence[PostingReport]:
+    """The reports that one reporter made of one posting, oldest first."""
     return session.scalars(
-        select(PostingReport).where(
-            PostingReport.posting_id == posting_id, PostingReport.reporter_hash == reporter_hash
-        )
-    ).first()
+        select(PostingReport)
+        .where(PostingReport.posting_id == posting_id, PostingReport.reporter_hash == reporter_hash)
+        .order_by(PostingReport.id)
+    ).all()
 
 
 def find_report_by_code(session: Session, code: str) -> PostingReport | None:
@@ -263,13 +263,13 @@ def find_report_by_code(session: Session, code: str) -> PostingReport | None:
     return session.scalars(select(PostingReport).where(PostingReport.code == code)).first()
 
 
-def count_waiting_reports(session: Session, posting_id: int) -> int:
-    """How many different reporters' reports of a posting wait for a check."""
+def count_waiting_reporters(session: Session, posting_id: int) -> int:
+    """How many different reporters have reports of a posting that wait for a check."""
     return (
         session.scalar(
-            select(func.count())
-            .select_from(PostingReport)
-            .where(PostingReport.posting_id == posting_id, PostingReport.outcome == ReportOutcome.WAITING)
+            select(func.count(PostingReport.reporter_hash.distinct())).where(
+                PostingReport.posting_id == posting_id, PostingReport.outcome == ReportOutcome.WAITING
+            )
         )
         or 0
     )

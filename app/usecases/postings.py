@@ -26,7 +26,7 @@ from app.domain.postings import (
     ReportReason,
 )
 from app.domain.workers import Education, Sex
-from app.kit.errors import NotFound
+from app.kit.errors import NotFound, TooManyRequests
 from app.kit.tokens import clean_code, new_code
 from app.store import occupations as occupations_store
 from app.store import policies
@@ -34,7 +34,7 @@ from app.store import postings as store
 from app.store.employers import Employer
 from app.usecases.areas import AreaBook
 
-OLDER_WORKER_AGE = 50
+MOST_REPORTS = 10  # of one posting from one network: a village may share an address, a flood may not
 
 
 class PostingNotFound(NotFound):
@@ -239,19 +239,23 @@ def report_posting(
 ) -> ReportReceipt:
     """Take a complaint about a posting; the second independent one hides it until an office has checked it.
 
-    `reporter` tells reporters apart (it is stored hashed, together with the posting's id); the same reporter's second
-    report of a posting changes nothing and returns the first receipt.
+    `reporter` tells reporters apart; it is stored hashed, together with the posting's id. One reporter counts once,
+    however much they write; the same complaint once more changes nothing and returns the first receipt.
 
     Raises:
         PostingNotFound: job-seekers do not see the posting.
+        TooManyRequests: more complaints about one posting from one reporter than anybody has.
     """
     reporter_hash = hashlib.sha256(f"{posting_id}|{reporter}".encode()).hexdigest()
-    earlier = store.find_report(session, posting_id=posting_id, reporter_hash=reporter_hash)
-    if earlier is not None:
-        return _receipt(earlier)
     posting = store.lock_posting(session, posting_id)
+    earlier = store.list_reports(session, posting_id=posting_id, reporter_hash=reporter_hash)
+    for report in earlier:
+        if (report.reason, report.words) == (reason, words):
+            return _receipt(report)
     if posting is None or not is_listed_on(posting, today):
         raise PostingNotFound
+    if len(earlier) >= MOST_REPORTS:
+        raise TooManyRequests("这个岗位您已经举报过多次，正在核实", retry_after_s=24 * 3600)
     report = store.PostingReport(
         code=new_code(10),
         posting_id=posting_id,
@@ -263,7 +267,7 @@ def report_posting(
     )
     session.add(report)
     session.flush()
-    if store.count_waiting_reports(session, posting_id) >= HIDING_REPORTS:
+    if store.count_waiting_reporters(session, posting_id) >= HIDING_REPORTS:
         posting.state = PostingState.REVIEW
         posting.findings = [
             *posting.findings,

@@ -15,6 +15,7 @@ from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
 from app.main import create_app
 from app.store.postings import Posting, PostingReport
+from app.usecases.postings import MOST_REPORTS
 from app.wiring import House
 from tests.api.conftest import caller
 from tests.houses import HOME_LAT, HOME_LON, HOME_TOWNSHIP, add_posting, with_matchmaker
@@ -166,25 +167,37 @@ async def test_two_independent_reports_hide_a_posting(house: House, app: FastAPI
         caller(app, address="10.0.0.2", **{"User-Agent": WECHAT}) as second,
     ):
         one = await first.post(path, json={"reason": "fees"})
-        again = await first.post(path, json={"reason": "false"})
+        again = await first.post(path, json={"reason": "fees"})
         assert again.json() == one.json()
-        assert reports_of(house, posting_id) == (1, PostingState.OPEN)
+        # Another complaint is kept, but one network stays one reporter.
+        more = await first.post(path, json={"reason": "false"})
+        assert more.json()["code"] != one.json()["code"]
+        assert reports_of(house, posting_id) == (2, PostingState.OPEN)
         assert (await second.post(path, json={"reason": "false"})).status_code == 201
-        assert reports_of(house, posting_id) == (2, PostingState.REVIEW)
+        assert reports_of(house, posting_id) == (3, PostingState.REVIEW)
         assert (await first.get(f"/api/v1/postings/{posting_id}")).status_code == 404
 
 
 async def test_one_person_is_one_reporter_whatever_their_browser_calls_itself(house: House, app: FastAPI) -> None:
     posting_id = add_posting(house)
     path = f"/api/v1/postings/{posting_id}/reports"
-    for version in range(5):
-        async with caller(app, **{"User-Agent": f"{WECHAT}.{version}"}) as client:
+    for agent in (WECHAT, f"{WECHAT}.1", DESKTOP):
+        async with caller(app, **{"User-Agent": agent}) as client:
             assert (await client.post(path, json={"reason": "fees"})).status_code == 201
     assert reports_of(house, posting_id) == (1, PostingState.OPEN)
-    # Behind one gateway another sort of device is another person.
-    async with caller(app, **{"User-Agent": DESKTOP}) as client:
-        await client.post(path, json={"reason": "fees"})
-    assert reports_of(house, posting_id) == (2, PostingState.REVIEW)
+
+
+async def test_a_flood_of_complaints_from_one_network_ends(house: House, app: FastAPI) -> None:
+    posting_id = add_posting(house)
+    path = f"/api/v1/postings/{posting_id}/reports"
+    async with caller(app) as client:
+        for number in range(MOST_REPORTS):
+            assert (await client.post(path, json={"reason": "other", "words": f"第{number}次"})).status_code == 201
+        refused = await client.post(path, json={"reason": "other", "words": "又一次"})
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        repeated = await client.post(path, json={"reason": "other", "words": "第0次"})
+        assert repeated.status_code == 201
+    assert reports_of(house, posting_id) == (MOST_REPORTS, PostingState.OPEN)
 
 
 async def test_nothing_stored_names_the_reporter(house: House, app: FastAPI) -> None:

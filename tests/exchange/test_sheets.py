@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from datetime import date, datetime, time
 from pathlib import Path
@@ -392,12 +393,18 @@ def test_a_bomb_of_fifty_megabytes_is_put_out(tmp_path: Path) -> None:
 
 def test_a_bomb_that_hides_its_size_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_xlsx(tmp_path / "表.xlsx", ROWS)
-    with zipfile.ZipFile(path) as archive:
-        truth = archive.getinfo(SHEET).file_size
+    content = b"0123456789" * 60_000
+    rewrite_members(path, {"xl/media/a.bin": content})
+    size = struct.pack("<I", len(content)), struct.pack("<I", 10)
+    checksum = struct.pack("<I", zlib.crc32(content)), struct.pack("<I", zlib.crc32(content[:10]))
     data = path.read_bytes()
-    path.write_bytes(data.replace(struct.pack("<I", truth), struct.pack("<I", 10)))
+    assert data.count(size[0]) == data.count(checksum[0]) == 2  # in the local header and in the directory
+    path.write_bytes(data.replace(*size))
+    assert "写的大小与实际不符" in str(refusal(path))
+    # With the checksum of those ten bytes, whoever reads no further finds nothing wrong.
+    path.write_bytes(data.replace(*size).replace(*checksum))
     assert isinstance(refusal(path), FileBroken)
-    monkeypatch.setattr(archives, "MAX_INFLATED_BYTES", truth - 1)
+    monkeypatch.setattr(archives, "MAX_INFLATED_BYTES", 500_000)
     assert isinstance(refusal(path), FileTooLarge)
 
 
@@ -452,10 +459,16 @@ def test_declarations_of_entities_are_not_read(tmp_path: Path) -> None:
 def test_one_long_text_pointed_to_by_many_cells_is_counted_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write_xlsx(tmp_path / "表.xlsx", [HEADER, *[["保安" * 500]] * 50])
-    monkeypatch.setattr(archives, "MAX_CHARACTERS", 60_000)
-    assert len(read_table(path, COLUMNS).rows) == 50
-    monkeypatch.setattr(archives, "MAX_CHARACTERS", 40_000)
+    path = write_xlsx(tmp_path / "表.xlsx", ROWS)
+    halves = f"<r><t>{'保安' * 250}</t></r><r><t>{'保洁' * 250}</t></r>"
+    strings = f"<sst><si><t>岗位名称</t></si><si><t>薪资</t></si><si>{halves}</si></sst>"
+    rows = '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c></row>'
+    rows += "".join(f'<row r="{n}"><c r="A{n}" t="s"><v>2</v></c></row>' for n in range(2, 52))
+    rewrite_members(path, {SHEET: sheet_xml(rows), "xl/sharedStrings.xml": strings.encode()})
+    monkeypatch.setattr(archives, "MAX_CHARACTERS", 51_000)
+    table = read_table(path, COLUMNS)
+    assert {len(table.text(row, "title")) for row in table.rows} == {1_000}
+    monkeypatch.setattr(archives, "MAX_CHARACTERS", 50_000)
     assert isinstance(refusal(path), SheetTooLarge)
 
 

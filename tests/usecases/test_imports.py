@@ -38,8 +38,8 @@ CLEANER = ResolvedWords(text="保洁", occupation="4-09-08-01", name="保洁员"
 OCCUPATIONS = {
     "小区保安": GUARD,
     "小区保安员": GUARD,
-    "1号厂房夜间值守保安": GUARD,
-    "2号厂房夜间值守保安": GUARD,
+    "1号厂房夜间门岗值守保安人员": GUARD,
+    "2号厂房夜间门岗值守保安人员": GUARD,
     "保洁": CLEANER,
 }
 FIRM_CODE = "91500237MA00000006"  # a right check character; the authority gave no such number out
@@ -369,8 +369,8 @@ def test_titles_fold_when_alike_and_not_when_a_number_differs(house: House) -> N
         house,
         whole(row=2, title=long, occupation_words="小区保安"),
         whole(row=3, title=long.replace("人员", "员"), occupation_words="小区保安"),
-        whole(row=4, title="1号厂房夜间值守保安"),
-        whole(row=5, title="2号厂房夜间值守保安"),
+        whole(row=4, title="1号厂房夜间门岗值守保安人员"),
+        whole(row=5, title="2号厂房夜间门岗值守保安人员"),
     )
     assert outcomes(report) == [RowOutcome.TAKEN, RowOutcome.FOLDED, RowOutcome.TAKEN, RowOutcome.TAKEN]
 

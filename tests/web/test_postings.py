@@ -344,8 +344,10 @@ async def test_two_reporters_hide_a_posting_and_each_learns_the_outcome(house: H
         assert code in told.main
         assert "要先交钱或押证件" in told.main
 
-        repeated = await one.post(f"/jobs/{posting}/reports", data={"reason": "fees"})
+        repeated = await one.post(f"/jobs/{posting}/reports", data={"reason": "fees", "words": "要\x00我先交\n押金"})
         assert repeated.headers["Location"] == first.headers["Location"]
+        more = await one.post(f"/jobs/{posting}/reports", data={"reason": "false"})
+        assert more.headers["Location"] != first.headers["Location"]
         assert (await one.get(f"/jobs/{posting}")).status_code == 200
 
         second = await other.post(f"/jobs/{posting}/reports", data={"reason": "age"})

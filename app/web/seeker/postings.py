@@ -153,7 +153,7 @@ def take_report(
             posting_id,
             reason=ReportReason(reason),
             words=words,
-            reporter=_reporter(request, house),
+            reporter=house.reporter(request.client.host if request.client else ""),
             today=house.clock.today(),
             now=house.clock.now(),
         )
@@ -267,9 +267,3 @@ def _list_address(request: Request, card: PostingCard) -> str:
         # No address, or none of ours: then the list of the cookie.
         query = ListQuery()
     return f"{query.address()}#job-{card.id}"
-
-
-def _reporter(request: Request, house: House) -> str:
-    return house.reporter(
-        address=request.client.host if request.client else "", user_agent=request.headers.get("User-Agent", "")
-    )
