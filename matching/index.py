@@ -53,6 +53,11 @@ class MatchIndex:
         market = Market.empty().with_openings(tuple(openings))
         return cls(market, today=today, weights=weights or Weights())
 
+    @property
+    def today(self) -> date:
+        """The day against which ages, validity and starting dates are read."""
+        return self._state.today
+
     def __len__(self) -> int:
         return int(self._state.market.is_open.sum())
 
@@ -143,6 +148,26 @@ class MatchIndex:
         barring = first_barring_rule(seeker, query)[there]
         numbers = np.bincount(barring[barring >= 0], minlength=len(RULES))
         return {rule.code: int(number) for rule, number in zip(RULES, numbers, strict=True) if number}
+
+    def lacking_certificates(self, seeker: Seeker, *, skill_min: float = 0.0) -> dict[str, int]:
+        """For each certificate that the person does not hold: how many postings it keeps from them, most first.
+
+        Counted are postings that nothing but lacking certificates bars and whose skill part is at least `skill_min`;
+        one that asks for two counts for both.
+        """
+        state = self._state
+        every = frozenset().union(*state.market.certificate_sets) | seeker.certificates
+        holder = replace(seeker, certificates=every)
+        reach = np.flatnonzero(may_be_within(state.market.rows, seeker.places, seeker.max_km))
+        query = self._query(state, holder, reach)
+        scored = self._score(state, holder, query.only(first_barring_rule(holder, query) < 0))
+        needed = scored.query.rows["certificates"][scored.parts["skill"] >= skill_min]
+        found: dict[str, int] = {}
+        for place, number in enumerate(np.bincount(needed, minlength=len(state.market.certificate_sets))):
+            for certificate in state.market.certificate_sets[place] - seeker.certificates:
+                if number:
+                    found[certificate] = found.get(certificate, 0) + int(number)
+        return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
     def _put(self, market: Market) -> None:
         old = self._state

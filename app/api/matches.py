@@ -20,7 +20,7 @@ from app.api.postings import distance_out
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares, refusal
 from app.domain.areas import Nearness
 from app.domain.postings import PostingKind
-from app.domain.workers import WORKING_AGE, Education, Limit, Sex
+from app.domain.workers import Education, Limit, Sex
 from app.kit.errors import Invalid
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import MatchAnswer, Note, Profile, RankedPosting
@@ -136,6 +136,13 @@ class MatchOut(BaseModel):
     cautions: list[NoteOut]
 
 
+class LackingOut(BaseModel):
+    """A certificate and how many postings it would open."""
+
+    certificate: str
+    postings: int
+
+
 class MatchAnswerOut(BaseModel):
     """Matches fall by score. `refused` counts postings near the person by the rule that keeps them off the list."""
 
@@ -143,6 +150,7 @@ class MatchAnswerOut(BaseModel):
     matches: list[MatchOut]
     widened: list[NoteOut] = Field(description="how far the search had to reach, in order")
     refused: dict[str, int]
+    lacking: list[LackingOut] = Field(description="certificates that alone keep the person from postings they want")
     notes: list[NoteOut] = Field(description="what the person should know about the list as a whole")
 
 
@@ -158,18 +166,7 @@ async def match(
 ) -> Response:
     """Postings that fit, best first, each with its reasons; and what was refused by which rule."""
     answer = house.ready_matchmaker().match(body.to_profile(), k=body.k, today=house.clock.today())
-    document = answer_out(answer, fragments)
-    if body.age < WORKING_AGE:
-        # Also where nothing is near: the list is empty for this reason and not for want of work.
-        document["refused"].setdefault(_UNDER_AGE["code"], 0)
-        document["notes"].append(_UNDER_AGE)
-    return private_answer(document)
-
-
-_UNDER_AGE = {
-    "code": "under_working_age",
-    "text": f"未满{WORKING_AGE}周岁，法律不许招用（劳动法第十五条）。有困难可以打 12355 青少年服务热线或 12333。",
-}
+    return private_answer(answer_out(answer, fragments))
 
 
 def answer_out(answer: MatchAnswer, fragments: Fragments) -> dict[str, Any]:
@@ -179,7 +176,8 @@ def answer_out(answer: MatchAnswer, fragments: Fragments) -> dict[str, Any]:
         "matches": [_match_out(ranked, fragments) for ranked in answer.matches],
         "widened": [_note_out(note) for note in answer.widened],
         "refused": dict(answer.refused),
-        "notes": [],
+        "lacking": [{"certificate": each.name, "postings": each.postings} for each in answer.lacking],
+        "notes": [_note_out(note) for note in answer.notes],
     }
 
 

@@ -16,7 +16,7 @@ from app.domain.postings import PostingOrigin
 from app.exchange.postings import read_postings
 from app.kit.database import read_session, write_session
 from app.usecases.areas import AreaBook
-from app.usecases.imports import import_postings, understand_titles
+from app.usecases.imports import import_postings, stamp_for_commit, understand_titles
 from app.usecases.matchmaking import title_resolver
 from app.usecases.postings import count_postings
 from app.wiring import House, is_reference_loaded
@@ -103,4 +103,5 @@ def _import_samples(house: House) -> int:
                 now=now,
                 on_progress=lambda done, _total: report("导入", done),
             )
+            stamp_for_commit(session, stamped_at=now, changed_at=house.clock.now())
     return result.historical

@@ -25,7 +25,14 @@ from app.exchange.postings import read_postings
 from app.exchange.workers import read_workers
 from app.kit.database import read_session, write_session
 from app.usecases.areas import AreaBook
-from app.usecases.imports import ImportReport, RowOutcome, RowReport, import_postings, understand_titles
+from app.usecases.imports import (
+    ImportReport,
+    RowOutcome,
+    RowReport,
+    import_postings,
+    stamp_for_commit,
+    understand_titles,
+)
 from app.usecases.imports import Progress as OnProgress
 from app.usecases.matchmaking import title_resolver
 from app.usecases.workers import import_workers
@@ -77,6 +84,8 @@ def import_postings_file(
                 now=now,
                 on_progress=told,
             )
+            # The clock was asked before the titles were understood; who follows the changes is long past that instant.
+            stamp_for_commit(session, stamped_at=now, changed_at=house.clock.now())
         _tell(result, file, read.sheet, read.unread, report_to=report, dry_run=dry_run, as_json=as_json)
 
 
@@ -184,6 +193,8 @@ def _tell(
             "dry_run": dry_run,
             "counts": result.counts,
             "historical": result.historical,
+            "renewed": result.renewed,
+            "notes": list(result.notes),
             "unread_columns": list(unread),
             "rows": [_as_json(row, is_stored=not dry_run) for row in result.rows],
         }
@@ -203,6 +214,7 @@ def _as_json(row: RowReport, *, is_stored: bool) -> dict[str, Any]:
         # What a dry run took back has an id that leads nowhere.
         "id": row.id if is_stored or row.outcome is RowOutcome.KNOWN else None,
         "historical": row.is_historical,
+        "renewed": row.is_renewed,
         "reasons": list(row.reasons),
     }
 
@@ -231,6 +243,10 @@ def _print_report(
     counts = "，".join(f"{outcome.label} {result.count(outcome)}" for outcome in RowOutcome)
     historical = f"（其中历史样例 {result.historical}）" if result.historical else ""
     console.print(f"共 {len(result.rows)} 行：{counts}{historical}", markup=False, highlight=False)
+    if result.renewed:
+        console.print(f"其中 {result.renewed} 行把已有岗位的有效期延长了", markup=False, highlight=False)
+    for note in result.notes:
+        console.print(note, markup=False, highlight=False)
     if dry_run:
         console.print("这是试运行，什么也没有保存")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from app.api.cards import Fragments
 from app.api.matches import answer_out
@@ -62,17 +63,20 @@ def print_answer(answer: MatchAnswer, console: Console) -> None:
     """The answer for people: how the words were understood, what was widened, and the list with its reasons."""
     for words in answer.resolved:
         told = f"按“{words.name}”找" if words.occupation else "没有对应的工种，按字面找"
-        console.print(f"“{words.text}”：{told}")
-    for note in answer.widened:
-        console.print(note.text)
+        console.print(f"“{words.text}”：{told}", markup=False)
+    for note in (*answer.widened, *answer.notes):
+        console.print(note.text, markup=False)
+    for each in answer.lacking:
+        console.print(f"还有{each.postings}个岗位要有{each.name}", markup=False)
     if not answer.matches:
-        console.print("没有找到合适的岗位。可以打12333问问，或者换个说法再找。")
+        if not answer.notes:
+            console.print("没有找到合适的岗位。可以打12333问问，或者换个说法再找。")
         return
     table = Table(show_lines=True)
     for heading in ("", "岗位", "工资", "在哪里", "为什么", "留意"):
         table.add_column(heading, overflow="fold")
     for ranked in answer.matches:
-        table.add_row(*_row(ranked))
+        table.add_row(*(Text(cell) for cell in _row(ranked)))
     console.print(table)
 
 

@@ -151,10 +151,6 @@ class ReportOutcome(StrEnum):
         return {"waiting": "正在核实", "upheld": "属实，已处理", "dismissed": "核实后没有发现问题"}[self.value]
 
 
-HIDING_REPORTS = 2
-"""So many independent reports take a posting off the lists until it is checked (rules of the trade, section 3)."""
-
-
 class Lack(StrEnum):
     """What job information must hold and this posting does not (rules of the trade, section 3)."""
 
@@ -224,6 +220,15 @@ _DENIED = r"不(?:收|交|缴|需|用|要|得|会|向|押|扣|存在|涉及)|无
 _OF_CUSTOMERS = "客|租|业主|住户"
 _LIMITED_TO = r"(?:(?<!不)限|只招|仅招|只要|仅限)"
 
+# One sex alone (男女 and 男、女 are both), as somebody wanted and not as what goods or services are for.
+_ONE_SEX = (
+    r"(?:男(?![性士工生]?\s*[、/,和或及与]?\s*女)|(?<!男)(?<!男[、/,和或及与性士工生])(?<!男[性士工生][、/,和或及与])(?<!妇)女)"
+    r"(?![装鞋包科裤袜童式款衣厕寝孩宾]|[性士生]?(?:理发|美发|美容|养生|会所|护肤|用品|服[饰装]|内衣|箱包|健身|客|顾|会员|宿舍))"
+)
+_PERSON = r"(?:性|士|工|生|的)"
+_SO_MANY = r"(?:\d+|数|若干|多|几|[一二两三四五六七八九十]+)"
+_AGED = r"[1-7]\d(?:\s*周?岁)?(?:\s*(?:[-~—–]+|至|到)\s*[1-7]\d)?\s*周?岁"
+
 _RULES = (
     _Rule(
         Verdict.REFUSE,
@@ -261,8 +266,15 @@ _RULES = (
         Verdict.REVIEW,
         "sex_limit",
         re.compile(
-            rf"{_LIMITED_TO}\s*(?:男|女)(?![装鞋包科])|(?:男|女)(?:士|性|生|的)?\s*(?:优先|勿扰)|(?:男|女)性?(?:不要|不招)"
-            r"|性别[要求为:\s]{0,4}(?:男|女)(?![女男/或和均都])"
+            rf"{_LIMITED_TO}\s*{_ONE_SEX}|{_ONE_SEX}{_PERSON}?\s*(?:优先|勿扰)|{_ONE_SEX}性?(?:不要|不招)"
+            rf"|性别[要求为:\s]{{0,4}}{_ONE_SEX}(?![均都])"
+            rf"|(?:要求|招聘?|诚聘|急聘|聘请)[:\s]*(?:为|是)?\s*{_ONE_SEX}{_PERSON}?"
+            rf"|(?:需要?|须|(?<!主)(?<!重)要)\s*{_ONE_SEX}{_PERSON}"
+            rf"|^[\s\d.、)]*{_ONE_SEX}{_PERSON}?\s*$"
+            rf"|{_ONE_SEX}工?\s*{_SO_MANY}\s*(?:名|位|人(?!间))|{_ONE_SEX}工\s*若干"
+            rf"|{_ONE_SEX}{_PERSON}?[:\s]*(?:年龄)?[:\s]*(?:限|在|须|需|不超过)?\s*{_AGED}"
+            rf"|岁\s*(?:及|\(含\)|含)?\s*(?:以下|以上|以内|之内|左右|之间)?\s*的?\s*{_ONE_SEX}(?:{_PERSON}|\s*$)"
+            rf"|[(\[【]\s*{_ONE_SEX}{_PERSON}?\s*[)\]】]"
         ),
         "没有法定理由不得限制性别（就业促进法第二十七条）",
     ),
@@ -296,7 +308,10 @@ _RULES = (
         "工资说法像是诱饵，须核实（关于加强招聘信息管理的规定：不得虚假、夸大）",
     ),
 )
-_CLAUSE_END = re.compile(r"[,.;!?，。；、！？|\n]+|(?<![\d元])\s+(?!\d)")
+# 男、女均可 is one clause.
+_CLAUSE_END = re.compile(
+    r"(?<![男女])(?<![男女][性士工生])[,，、]+|[,，、]+(?!\s*[男女])|[.;!?。；！？|\n]+|(?<![\d元])\s+(?!\d)"
+)
 
 _TO = r"\s*(?:[-~—–]+|至|到)\s*"
 _YEARS_OLD = r"\s*周?岁"

@@ -1,7 +1,7 @@
 """Looks through an .xlsx file before it is read: how large it really becomes, and how far its cells reach.
 
-The reader allocates a sheet's whole rectangle, from the first cell to the last: two cells, A1 and XFD1048576, would end
-the process for want of memory, with nothing to catch. So nothing is handed on that has not passed here.
+The reader allocates a sheet's whole rectangle, from the first cell to the last: two cells, A1 and XFD1048576, end its
+process for want of memory. It would not take anybody with it, but could not say either what was wrong.
 """
 
 import io

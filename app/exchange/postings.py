@@ -7,12 +7,14 @@ sheet counts from one, and two sheets would pass for one.
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from app.domain.identities import normalise_phone
+from app.domain.occupations import KNOWN_CERTIFICATES
 from app.domain.pay import Pay
 from app.exchange.cells import (
     normal,
@@ -26,7 +28,6 @@ from app.exchange.cells import (
     read_schooling_wanted,
     read_years_wanted,
     read_yes,
-    split_words,
 )
 from app.exchange.sheets import Column, Row, Table, read_table
 from app.usecases.imports import OWN_SOURCE, PostingDraft
@@ -212,6 +213,7 @@ def _read_row(table: Table, row: Row) -> PostingDraft:
     source = cell["platform"][:_SOURCE_CHARACTERS] or OWN_SOURCE
     has_id = bool(cell["platform"] and cell["id"]) and len(cell["id"]) <= _KEY_CHARACTERS
     insured = read_yes(cell["insurance"])
+    certificates, other_papers = _read_certificates(cell["certificates"])
     return PostingDraft(
         row=row.number,
         title=_one_line(cell["title"] or cell["occupation"]),
@@ -237,7 +239,7 @@ def _read_row(table: Table, row: Row) -> PostingDraft:
         employer_name=_employer_name(cell["employer"]),
         social_credit_code=re.sub(r"\s", "", normal(cell["credit_code"])).upper(),
         duties=cell["duties"],
-        conditions=cell["conditions"],
+        conditions="\n".join(words for words in (cell["conditions"], other_papers) if words),
         tags=cell["tags"],
         age_words=normal(cell["age"]),
         sex_words=cell["sex"] if cell["sex"] in _ONE_SEX else "",
@@ -246,7 +248,7 @@ def _read_row(table: Table, row: Row) -> PostingDraft:
         posted_on=told(read_day(cell["posted_on"]), "posted_on", "发布日期"),
         starts_on=read_day(cell["starts_on"]),
         valid_until=told(read_day(cell["valid_until"]), "valid_until", "有效期"),
-        certificates=split_words(cell["certificates"]),
+        certificates=certificates,
         meals=read_offer("meals", offers) if bare_yes is None else bare_yes,
         lodging=read_offer("lodging", offers) if bare_yes is None else bare_yes,
         insurance=read_offer("insurance", offers + cell["insurance"]) if insured is None else insured,
@@ -265,6 +267,39 @@ _PAY_UNITS = (
     ("元/年", re.compile(r"year|年")),
     ("元/件", re.compile(r"piece|件")),
 )
+
+
+_CERTIFICATE_CLAUSE = re.compile(r"[,;。\n]+")
+_CERTIFICATE_NOT_DEMANDED = re.compile(r"优先|无|不|没有|没|免|加分|最好|均可|都可|或|/|\bor\b")
+_ASKED_FOR = re.compile(r"^(?:必须|需要?|须|要|应)?(?:持有|具有|具备|取得|持|有)?")
+
+
+def _read_certificates(words: str) -> tuple[tuple[str, ...], str]:
+    """Papers that the law demands, by the names we store, and in words whatever else the cell says: `证书：电工证优先`.
+
+    Only the former keep a person from a job. 优先 and 或 speak of their whole clause.
+    """
+    demanded: list[str] = []
+    other: list[str] = []
+    for clause in _CERTIFICATE_CLAUSE.split(unicodedata.normalize("NFKC", words)):
+        for part in [clause] if _CERTIFICATE_NOT_DEMANDED.search(clause) else re.split(r"[、|]", clause):
+            whole = _certificate(part)
+            for word in [part] if whole else part.split():
+                if name := _certificate(word):
+                    demanded.append(name)
+                elif re.search(r"\w", word):
+                    other.append(word)
+    told = f"证书：{'，'.join(other)}" if other else ""
+    return tuple(dict.fromkeys(demanded)), told
+
+
+def _certificate(words: str) -> str | None:
+    """`持C1及以上驾照` and `c1` are both C1; None for what is no paper that the law demands."""
+    word = re.sub(r"\s|[及或]?以上", "", words).upper()
+    for spelling in (word, _ASKED_FOR.sub("", word)):
+        if spelling in KNOWN_CERTIFICATES:
+            return KNOWN_CERTIFICATES[spelling]
+    return None
 
 
 def _read_pay(cell: Mapping[str, str], *, heading: str) -> Pay | None:

@@ -5,10 +5,12 @@ more than 15 digits has lost its last ones before it gets here (`Row.rounded`): 
 """
 
 import csv
-import datetime as dt
 import io
+import json
 import re
 import struct
+import subprocess
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
-from python_calamine import SheetVisibleEnum as Visible
 from rapidfuzz import fuzz
 
 from app.exchange.archives import MAX_CELLS, MAX_COLUMNS, MAX_ROWS, inspect_archive
@@ -26,7 +26,6 @@ from app.exchange.refusals import (
     FileBroken,
     FileEncrypted,
     FileKindWrong,
-    FileRefused,
     FileTooLarge,
     SheetEmpty,
     SheetTooLarge,
@@ -36,8 +35,10 @@ from app.exchange.refusals import (
 MAX_BYTES = 20 * 1024 * 1024
 MAX_CELL_CHARACTERS = 10_000
 HEADER_WITHIN_ROWS = 20
+READER_SECONDS = 180
 EXACT_DIGITS = 15  # what a double holds without loss, and what Excel keeps of a number
 
+_READER = Path(__file__).with_name("workbook_reader.py")
 _SUFFIXES = {".xlsx": "xlsx", ".xls": "xls", ".csv": "csv"}
 _KIND_NAMES = {
     "xlsx": "xlsx 工作簿",
@@ -219,35 +220,32 @@ def _is_locked_xls(data: bytes) -> bool:
 
 
 def _workbook_sheets(data: bytes) -> list[tuple[str, list[Row]]]:
+    """The visible sheets of a workbook, read by a process of its own (see `workbook_reader`)."""
+    limits = [str(limit) for limit in (MAX_ROWS, MAX_COLUMNS, MAX_CELLS)]
     try:
-        with CalamineWorkbook.from_filelike(io.BytesIO(data)) as workbook:
-            return [
-                (meta.name, _sheet_rows(workbook.get_sheet_by_name(meta.name)))
-                for meta in workbook.sheets_metadata
-                if meta.typ == SheetTypeEnum.WorkSheet and meta.visible == Visible.Visible
-            ]
-    except FileRefused:
-        raise
-    except PasswordError:
-        raise FileEncrypted from None
-    except (CalamineError, ValueError, OverflowError, OSError):
-        raise FileBroken("文件已损坏，请用 Excel 或 WPS 打开后另存一次") from None
-    except BaseException as error:
-        # A panic inside the reader is no Exception; it says nothing but that the file is broken.
-        if type(error).__name__ == "PanicException":
-            raise FileBroken("文件已损坏，请用 Excel 或 WPS 打开后另存一次") from None
-        raise
-
-
-def _sheet_rows(sheet: CalamineSheet) -> list[Row]:
-    if sheet.end is None:
-        return []
-    height, width = sheet.end[0] + 1, sheet.end[1] + 1
-    if height > MAX_ROWS or width > MAX_COLUMNS or height * width > MAX_CELLS:
-        raise SheetTooLarge(f"表格有 {height} 行、{width} 列，最多读 {MAX_ROWS} 行、{MAX_COLUMNS} 列")
-    grid = sheet.to_python(skip_empty_area=False)
-    _fill_merged(grid, sheet.merged_cell_ranges or [])
-    return _rows((number, [_told(value) for value in values]) for number, values in enumerate(grid, start=1))
+        done = subprocess.run(  # noqa: S603  our own program by its own path; what is not ours goes to standard input
+            [sys.executable, "-P", str(_READER), *limits],
+            input=data,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what it says when it dies may quote the file
+            timeout=READER_SECONDS,
+            check=True,
+        )
+        answer = json.loads(done.stdout)
+    except (subprocess.SubprocessError, ValueError):
+        raise FileBroken("文件已损坏，读不出来，请用 Excel 或 WPS 打开后另存一次") from None
+    match answer.get("error"):
+        case "password":
+            raise FileEncrypted
+        case "too_large":
+            raise SheetTooLarge(f"表格太大：最多读 {MAX_ROWS} 行、{MAX_COLUMNS} 列、{MAX_CELLS // 10_000} 万个单元格")
+        case "broken":
+            raise FileBroken("文件已损坏，请用 Excel 或 WPS 打开后另存一次")
+    sheets = []
+    for sheet in answer["sheets"]:
+        _fill_merged(sheet["rows"], sheet["merged"])
+        sheets.append((sheet["name"], _rows(enumerate(sheet["rows"], start=1))))
+    return sheets
 
 
 def _fill_merged(grid: list[list[Any]], ranges: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> None:
@@ -315,7 +313,7 @@ _ERROR_VALUES = frozenset({"#N/A", "#REF!", "#VALUE!", "#DIV/0!", "#NAME?", "#NU
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?[Ee]\+?(\d{1,3})", re.ASCII)
 
 
-def _rows(numbered: Iterable[tuple[int, list[str | float]]] | Iterable[tuple[int, list[str]]]) -> list[Row]:
+def _rows(numbered: Iterable[tuple[int, Sequence[str | float]]]) -> list[Row]:
     """Rows that hold anything, cleaned and measured."""
     rows = []
     for number, values in numbered:
@@ -332,27 +330,6 @@ def _rows(numbered: Iterable[tuple[int, list[str | float]]] | Iterable[tuple[int
         if any(cells):
             rows.append(Row(number, tuple(cells), frozenset(rounded)))
     return rows
-
-
-def _told(value: Any) -> str | float:
-    """A cell's value as text; a number stays one until it has been looked at for lost digits."""
-    match value:
-        case bool():
-            return "是" if value else "否"
-        case int() | float():
-            return float(value)
-        case dt.datetime():
-            is_whole_day = value.time() == dt.time()
-            return value.date().isoformat() if is_whole_day else value.isoformat(sep=" ", timespec="minutes")
-        case dt.date():
-            return value.isoformat()
-        case dt.time():
-            return value.isoformat(timespec="minutes")
-        case dt.timedelta():
-            minutes = int(value.total_seconds()) // 60
-            return f"{minutes // 60:02d}:{minutes % 60:02d}"
-        case _:
-            return str(value)
 
 
 def _figure(value: float) -> str:

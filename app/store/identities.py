@@ -17,7 +17,7 @@ from app.kit.encrypted import Place, blind_index, blind_indexes, seal, unseal
 from app.kit.keys import KeyRing
 from app.store.audit import record_act
 
-_CHUNK = 500
+_INDEXES_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 _ID_NUMBER = "identities.id_number"
 _PHONE = "identities.phone"
 
@@ -96,10 +96,10 @@ def find_by_id_numbers(session: Session, numbers: Iterable[str], *, keys: KeyRin
     number_of = {index: number for number in numbers for index in blind_indexes(keys, number, purpose=_ID_NUMBER)}
     indexes = list(number_of)
     found: dict[str, int] = {}
-    for start in range(0, len(indexes), _CHUNK):
+    for start in range(0, len(indexes), _INDEXES_AT_ONCE):
         rows = session.execute(
             select(Identity.id_number_index, Identity.worker_id).where(
-                Identity.id_number_index.in_(indexes[start : start + _CHUNK])
+                Identity.id_number_index.in_(indexes[start : start + _INDEXES_AT_ONCE])
             )
         )
         found.update((number_of[index], worker_id) for index, worker_id in rows)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     func,
+    insert,
     or_,
     select,
     update,
@@ -44,6 +45,11 @@ from app.kit.database import Base, Json
 from app.store.employers import Employer
 
 _IDS_A_QUERY = 500  # bound parameters: SQLite takes 32,766, a long list of them plans slowly everywhere
+
+
+# A table that was filled a moment ago has no statistics yet, and PostgreSQL reads it whole for each list of keys: so
+# there are few and long ones. SQLite takes 32,766 parameters, PostgreSQL 65,535.
+_KEYS_AT_ONCE = 10_000
 
 
 class Posting(Base):
@@ -219,12 +225,62 @@ def close_expired_postings(session: Session, *, today: date, now: datetime) -> i
     return int(cast("CursorResult[Any]", result).rowcount)
 
 
+def add_postings(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Store many postings, given as values by column; their ids, in the same order."""
+    if not rows:
+        return []
+    statement = insert(Posting).returning(Posting.id, sort_by_parameter_order=True)
+    # Rows whose empty columns differ would otherwise become statements of their own, thousands of them.
+    return list(session.scalars(statement, rows, execution_options={"render_nulls": True}))
+
+
+def add_posting_sources(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store where postings were found, given as values by column.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a source has brought one of these keys before.
+    """
+    if rows:
+        session.execute(insert(PostingSource), rows)
+
+
+def list_renewable_postings(session: Session, ids: Iterable[int]) -> list[Posting]:
+    """Of these postings, those that are open, paused or in review, locked until the transaction ends."""
+    wanted = sorted(set(ids))  # two writers who take their locks in one order never wait for each other
+    found: list[Posting] = []
+    for start in range(0, len(wanted), _KEYS_AT_ONCE):
+        found += session.scalars(
+            select(Posting)
+            .where(
+                Posting.id.in_(wanted[start : start + _KEYS_AT_ONCE]),
+                Posting.state.in_((PostingState.OPEN, PostingState.PAUSED, PostingState.REVIEW)),
+            )
+            .order_by(Posting.id)
+            .with_for_update()
+        )
+    return found
+
+
+def restamp_postings(session: Session, *, stamped_at: datetime, changed_at: datetime) -> None:
+    """Move the stamp of all that one transaction stamped at an instant to a later one: the last thing it does.
+
+    Readers who follow `changed_at` may have passed the first instant long before a long transaction commits.
+    """
+    session.flush()
+    session.execute(
+        update(Posting)
+        .where(Posting.changed_at == stamped_at)
+        .values(changed_at=changed_at)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def known_source_keys(session: Session, source: str, keys: Iterable[str]) -> dict[str, int]:
     """Posting ids by source key, of those keys that a source has already brought."""
     wanted: list[str] = list(keys)
     found: dict[str, int] = {}
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for start in range(0, len(wanted), _KEYS_AT_ONCE):
+        part = wanted[start : start + _KEYS_AT_ONCE]
         rows = session.execute(
             select(PostingSource.source_key, PostingSource.posting_id).where(
                 PostingSource.source == source, PostingSource.source_key.in_(part)
@@ -238,8 +294,8 @@ def list_foldable_postings(session: Session, keys: Iterable[str]) -> list[tuple[
     """(id, fold key, title) of postings that are not closed, by fold key, ordered by id."""
     wanted = list(keys)
     found: list[tuple[int, str, str]] = []
-    for start in range(0, len(wanted), 500):
-        part = wanted[start : start + 500]
+    for start in range(0, len(wanted), _KEYS_AT_ONCE):
+        part = wanted[start : start + _KEYS_AT_ONCE]
         rows = session.execute(
             select(Posting.id, Posting.fold_key, Posting.title)
             .where(Posting.fold_key.in_(part), Posting.state != PostingState.CLOSED)

@@ -198,9 +198,10 @@ class AreaBook:
         """Where a workplace stands on the ladder. A place known only to its district is never the same township."""
         home = self.find(home_code) if home_code else None
         work = self.find(work_code) if work_code else None
-        if work is None or not work.code.startswith("50"):
+        if not (work_code or "").startswith(CHONGQING[:2]):
             return Nearness.OUTSIDE
-        if home is None or not home.code.startswith("50"):
+        # A retired code that several took over lies in the city, and nobody can say where.
+        if work is None or home is None or not home.code.startswith("50"):
             return Nearness.IN_CITY
         if home.code == work.code and home.level is AreaLevel.TOWNSHIP and work_precision is not Precision.DISTRICT:
             return Nearness.SAME_TOWNSHIP

@@ -2,7 +2,8 @@
 
 A row's `changed_at` is told before its transaction commits. A reader who takes everything up to this moment and comes
 back for what lies behind it would never see a row that was stamped earlier and committed later. So the feed ends a
-little in the past, at an instant before which nothing can appear any more.
+little in the past, at an instant before which nothing can appear any more. That holds only if a writer asks the clock
+shortly before it commits: whoever works for long stamps its rows anew at the end (`store.postings.restamp_postings`).
 """
 
 from dataclasses import dataclass
@@ -11,14 +12,13 @@ from datetime import date, datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.domain.postings import LISTED_STATES
 from app.store import occupations as occupations_store
 from app.store import postings as store
 from app.usecases.areas import AreaBook
-from app.usecases.postings import PostingCard, card_of
+from app.usecases.postings import PostingCard, card_of, is_listed_on
 
 MARGIN = timedelta(seconds=5)
-"""What a transaction may take between asking the clock and committing, beyond waiting for a lock."""
+"""What a transaction may take between asking the clock for its stamp and committing, beyond waiting for a lock."""
 
 # https://www.postgresql.org/docs/current/monitoring-stats.html: a role sees the transactions of its own sessions.
 _OLDEST_TRANSACTION = text(
@@ -44,9 +44,10 @@ class FeedEntry:
 def settled_until(session: Session, *, now: datetime, lock_timeout: timedelta) -> datetime:
     """The latest instant up to which the feed is whole: nothing stamped at or before it can still be committed.
 
-    A writer waits for a lock at most `lock_timeout` after asking the clock and is then given `MARGIN`. PostgreSQL also
-    tells when the oldest transaction under way began, so that a long import holds the feed back instead of being
-    missed. On SQLite a transaction begins with the one writer's lock, so nobody overtakes a long one.
+    A writer waits for a lock at most `lock_timeout` after asking the clock and is then given `MARGIN`. An import takes
+    longer and begins before its transaction does: it asks the clock again for the stamp of its rows as the last thing
+    before it commits. PostgreSQL also tells when the oldest transaction under way began, so that a slow commit holds
+    the feed back; on SQLite nothing does, and the last stamp and the commit have to fit into `MARGIN`.
     """
     until = now
     if session.get_bind().dialect.name == "postgresql":
@@ -72,7 +73,7 @@ def list_changes(
             changed_at=posting.changed_at,
             card=(
                 card_of(posting, employer, areas=areas, occupations=occupations)
-                if posting.state in LISTED_STATES and (posting.valid_until is None or posting.valid_until >= today)
+                if is_listed_on(posting, today)
                 else None
             ),
         )

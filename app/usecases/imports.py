@@ -8,9 +8,11 @@ a listing of the past enters as `historical`; everything else waits for an offic
 import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 from rapidfuzz import fuzz, process
 from sqlalchemy.orm import Session
@@ -30,6 +32,7 @@ from app.domain.postings import (
 )
 from app.domain.workers import Education
 from app.kit.clock import CHINA
+from app.store import policies
 from app.store import postings as store
 from app.store.audit import record_act
 from app.store.employers import Employer, find_employers_by_code, find_employers_by_name
@@ -40,6 +43,8 @@ from app.usecases.postings import shelf_life_days
 
 SURE_ENOUGH = 0.35  # judgement: below it a title is not taken for an occupation, and a person is asked
 ALIKE_TITLES = 92.0  # of 100; two titles this alike, in one bucket, name one job
+MINIMUM_WAGE_SETTING = "minimum_wage_month"  # yuan a month
+NO_MINIMUM_WAGE = "最低工资标准还没有配置，没有核对"
 OWN_SOURCE = "import"
 """The source of rows from a file that names no platform."""
 
@@ -65,7 +70,10 @@ class RowOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowReport:
-    """What became of one row and why, in Chinese. `title` is empty where a row is a person. `id` is what it led to."""
+    """What became of one row and why, in Chinese. `title` is empty where a row is a person. `id` is what it led to.
+
+    `is_renewed` says that a posting already there is valid for longer because of the row.
+    """
 
     row: int
     outcome: RowOutcome
@@ -73,13 +81,15 @@ class RowReport:
     title: str = ""
     id: int | None = None
     is_historical: bool = False
+    is_renewed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportReport:
-    """What became of each row, in the order of the file."""
+    """What became of each row, in the order of the file; `notes` say in Chinese what holds for all of them."""
 
     rows: tuple[RowReport, ...]
+    notes: tuple[str, ...] = ()
 
     def count(self, outcome: RowOutcome) -> int:
         """How many rows came out so."""
@@ -96,9 +106,15 @@ class ImportReport:
         return sum(row.is_historical and row.outcome is RowOutcome.TAKEN for row in self.rows)
 
     @property
+    def renewed(self) -> int:
+        """How many rows made a posting valid for longer."""
+        return sum(row.is_renewed for row in self.rows)
+
+    @property
     def has_changed_anything(self) -> bool:
         """Whether a row left something in the database."""
-        return any(row.outcome in (RowOutcome.TAKEN, RowOutcome.REVIEW, RowOutcome.FOLDED) for row in self.rows)
+        changing = (RowOutcome.TAKEN, RowOutcome.REVIEW, RowOutcome.FOLDED)
+        return any(row.is_renewed or row.outcome in changing for row in self.rows)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,7 +213,8 @@ def import_postings(
     """Take postings from a file. Running it again with the same rows changes nothing.
 
     A row that a source has brought before is left alone (已有), also when it now says something else. A row that stands
-    for a posting already there, or for an earlier row, is folded into it: only its source is kept (折叠).
+    for a posting already there, or for an earlier row, is folded into it: only its source is kept (折叠). Either of them
+    confirms the posting: when it names a later validity, an open, paused or waiting posting is valid until then.
     Fees, held papers, training loans, a wrong social credit code and a validity that has passed refuse a row (拒绝).
     What lacks something that job information must hold, has words that want a look, or comes from an employer nobody
     has verified goes to review (送审). An age cap without a lawful reason is kept with its words and not applied.
@@ -209,7 +226,7 @@ def import_postings(
         areas: the areas in force today.
         actor: who imports, for the audit.
         today: the day on which validity is judged.
-        now: when postings count as changed.
+        now: when postings count as changed; `stamp_for_commit` moves it on as the last thing in the transaction.
         on_progress: told how far it is.
     """
     report = _Import(session, occupations, areas, today=today, now=now).run(drafts, on_progress=on_progress)
@@ -218,6 +235,17 @@ def import_postings(
             session, actor=actor, action="import_postings", subject="postings", now=now, detail=told_counts(report)
         )
     return report
+
+
+def stamp_for_commit(session: Session, *, stamped_at: datetime, changed_at: datetime) -> None:
+    """Let what an import stamped at its beginning count as changed now; to be followed by nothing but the commit.
+
+    Args:
+        session: the transaction of the import.
+        stamped_at: the `now` that the import was given.
+        changed_at: this instant, by the clock.
+    """
+    store.restamp_postings(session, stamped_at=stamped_at, changed_at=changed_at)
 
 
 def told_counts(report: ImportReport) -> str:
@@ -312,6 +340,8 @@ class _Import:
         self._places = PlaceNames(session, areas, today=today)
         self._today = today
         self._shelf_life_days = shelf_life_days(session, on=today)
+        minimum = policies.find_setting(session, MINIMUM_WAGE_SETTING, on=today)
+        self._minimum_wage = None if minimum is None else Decimal(str(minimum.value))
         self._now = now
         self._employers: dict[str, Employer] = {}
         self._codes_in_file: dict[str, set[str]] = {}
@@ -339,9 +369,11 @@ class _Import:
             if on_progress is not None:
                 on_progress(done, len(drafts))
         reports |= {report.row: report for report in self._store(judged)}
+        reports |= self._renew(drafts, reports)
         for draft, first in repeated:
             reports[draft.row] = _repeat(draft, first, reports[first.row])
-        return ImportReport(rows=tuple(reports[draft.row] for draft in drafts))
+        notes = () if self._minimum_wage is not None else (NO_MINIMUM_WAGE,)
+        return ImportReport(rows=tuple(reports[draft.row] for draft in drafts), notes=notes)
 
     # --- what is there ------------------------------------------------------------------------------------------------
 
@@ -393,7 +425,7 @@ class _Import:
             on=draft.observed_on or self._today,
         )
         employer = self._employer_of(draft)
-        findings = _findings(draft, employer)
+        findings = _findings(draft, employer) + self._wage_findings(draft)
         one = _Judged(
             draft=draft,
             place=place,
@@ -416,6 +448,17 @@ class _Import:
         if is_verified and not one.lacks and not one.findings:
             one.state = PostingState.OPEN
         return one
+
+    def _wage_findings(self, draft: PostingDraft) -> list[Finding]:
+        """Full-time pay below the minimum wage. A listing of the past is not held against the wage of today."""
+        pay = draft.pay
+        if self._minimum_wage is None or pay is None or not pay.is_plausible() or draft.is_of_the_past:
+            return []
+        top = pay.yuan_month()[1]
+        if _kind_of(draft) is not PostingKind.FULL_TIME or top is None or top >= self._minimum_wage:
+            return []
+        text = f"工资低于最低工资标准（每月 {self._minimum_wage.normalize():f} 元，劳动法第四十八条）"
+        return [Finding(Verdict.REVIEW, "below_minimum_wage", pay.told(), text)]
 
     def _refusals(self, draft: PostingDraft) -> list[str]:
         found = []
@@ -447,8 +490,11 @@ class _Import:
         return f"有效期按{_kind_of(draft).label}最长的期限算到 {valid_until}"
 
     def _valid_until(self, draft: PostingDraft) -> date | None:
-        latest = self._today + timedelta(days=self._shelf_life_days[_kind_of(draft)])
-        return None if draft.valid_until is None else min(draft.valid_until, latest)
+        return None if draft.valid_until is None else min(draft.valid_until, self._latest(_kind_of(draft)))
+
+    def _latest(self, kind: PostingKind) -> date:
+        """How long a posting that is confirmed today may stand."""
+        return self._today + timedelta(days=self._shelf_life_days[kind])
 
     # --- folding and writing ------------------------------------------------------------------------------------------
 
@@ -468,30 +514,59 @@ class _Import:
                 new.append(one)
             led_to.append(same)
         ids = self._add_postings(new)
-        reports = []
+        reports, sources = [], []
         for one, known in zip(judged, led_to, strict=True):
             posting_id = ids[known.row] if known.row is not None else known.id
-            self._session.add(
-                store.PostingSource(
-                    posting_id=posting_id,
-                    source=one.draft.source,
-                    source_key=one.draft.source_key,
-                    imported_at=self._now,
-                )
+            sources.append(
+                {
+                    "posting_id": posting_id,
+                    "source": one.draft.source,
+                    "source_key": one.draft.source_key,
+                    "imported_at": self._now,
+                }
             )
             is_new = known.row == one.draft.row
             reports.append(_new_report(one, posting_id) if is_new else _fold_report(one, known, posting_id))
-        self._session.flush()
+        store.add_posting_sources(self._session, sources)
         return reports
+
+    def _renew(self, drafts: Sequence[PostingDraft], reports: Mapping[int, RowReport]) -> dict[int, RowReport]:
+        """Let rows that stand for a posting already there extend it; the reports of those that did, by row."""
+        confirming = [
+            (draft, report.id, draft.valid_until)
+            for draft in drafts
+            if (report := reports.get(draft.row)) is not None
+            and report.outcome in (RowOutcome.FOLDED, RowOutcome.KNOWN)
+            and report.id is not None
+            and draft.valid_until is not None
+            and not _is_refused(draft)
+        ]
+        postings = {
+            posting.id: posting
+            for posting in store.list_renewable_postings(self._session, [each[1] for each in confirming])
+        }
+        renewed = {}
+        for draft, posting_id, named in confirming:
+            posting = postings.get(posting_id)
+            if posting is None or posting.valid_until is None:
+                continue
+            valid_until = min(named, self._latest(posting.kind))
+            if valid_until <= posting.valid_until:
+                continue
+            posting.valid_until, posting.changed_at = valid_until, self._now
+            report = reports[draft.row]
+            reasons = ("以前导入过",) if report.outcome is RowOutcome.KNOWN else report.reasons
+            renewed[draft.row] = replace(report, reasons=(*reasons, f"有效期延到 {valid_until}"), is_renewed=True)
+        self._session.flush()
+        return renewed
 
     def _add_postings(self, new: Sequence[_Judged]) -> dict[int, int]:
         """Store new postings and the employers that they bring; ids of the postings by row."""
         employers = {one.draft.row: self._employer_for(one) for one in new if one.employer}
         self._session.flush()
-        postings = {one.draft.row: self._posting(one, employers.get(one.draft.row)) for one in new}
-        self._session.add_all(postings.values())
-        self._session.flush()
-        return {row: posting.id for row, posting in postings.items()}
+        rows = [self._posting(one, employers.get(one.draft.row)) for one in new]
+        ids = store.add_postings(self._session, rows)
+        return {one.draft.row: posting_id for one, posting_id in zip(new, ids, strict=True)}
 
     def _employer_for(self, one: _Judged) -> Employer:
         employer = self._employer_of(one.draft)
@@ -505,7 +580,7 @@ class _Import:
             self._session.add(employer)
         return employer
 
-    def _posting(self, one: _Judged, employer: Employer | None) -> store.Posting:
+    def _posting(self, one: _Judged, employer: Employer | None) -> dict[str, Any]:
         draft, pay = one.draft, one.draft.pay
         age_min, age_max, age_words = _age_limits(draft)
         kind = _kind_of(draft)
@@ -513,7 +588,7 @@ class _Import:
         if pay is not None and pay.is_plausible():
             by_the_month = pay.yuan_month(is_part_time=kind is PostingKind.PART_TIME)
         posted_on = draft.observed_on or draft.posted_on
-        return store.Posting(
+        return dict(  # noqa: C408  reads as the row it is
             state=one.state,
             origin=PostingOrigin.IMPORTED,
             title=draft.title,
@@ -573,6 +648,10 @@ def _findings(draft: PostingDraft, employer: Employer | None) -> list[Finding]:
         text = "统一社会信用代码登记的是另一个名称"
         found.append(Finding(Verdict.REVIEW, "employer_name_differs", draft.employer_name, text))
     return found
+
+
+def _is_refused(draft: PostingDraft) -> bool:
+    return any(finding.verdict is Verdict.REFUSE for finding in _findings(draft, None))
 
 
 def _lacks(one: _Judged) -> list[Lack]:

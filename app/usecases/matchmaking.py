@@ -18,24 +18,25 @@ from sqlalchemy.orm import Session
 
 from app.domain.areas import CHONGQING, AreaLevel, Nearness, Precision
 from app.domain.occupations import OBTAINED_ON_HIRING, certificates_covered
-from app.domain.postings import PostingKind
-from app.domain.workers import Education, Limit, Priority, Sex
+from app.domain.postings import PostingKind, PostingOrigin
+from app.domain.workers import WORKING_AGE, Education, Limit, Priority, Sex, may_work
 from app.kit.errors import FieldFault, Invalid
 from app.store import occupations as occupations_store
+from app.store import policies
 from app.store import postings as postings_store
 from app.usecases.areas import AreaBook
-from app.usecases.postings import PostingCard, card_of, is_listed_on
+from app.usecases.postings import SURE_CONFIDENCE, PostingCard, card_of, is_listed_on
 from matching import Match, MatchIndex, OccupationResolver, Opening, Place, PublishedWeight, Seeker, Weights
 from matching.distances import great_circle_km
 
 LEAST_CONFIDENCE = 0.2  # below it words are not taken for an occupation; they still count against titles
-SURE_CONFIDENCE = 0.6
 LITTLE = 5  # fewer matches than this, and the search widens
 WHOLE_CITY_KM = 600.0  # Chongqing measures about 470 km from west to east
-SKILL_FITTING = 0.3
+SKILL_FITTING = 0.35  # the occupation's group, and work whose title says what the person said; not the family alone
 _SKILL_OWN = 0.75
 ENOUGH_TO_TELL_PAY = 10
 OVERLAP = timedelta(minutes=10)
+BAIT_SETTING = "bait_pay_multiple"
 
 
 class BadPageToken(Invalid):
@@ -104,16 +105,27 @@ class RankedPosting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LackingCertificate:
+    """A certificate that alone keeps somebody from so many postings of the work that they want."""
+
+    name: str
+    postings: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MatchAnswer:
     """A ranked list, how the words were understood, how far the search had to be widened, and what was refused.
 
-    `refused` counts postings near the person by the rule that keeps them off the list.
+    `refused` counts postings near the person by the rule that keeps them off the list; `lacking` names certificates
+    that would open some of them; `notes` say what the person should know about the list as a whole.
     """
 
     resolved: tuple[ResolvedWords, ...]
     matches: tuple[RankedPosting, ...]
     widened: tuple[Note, ...]
     refused: Mapping[str, int]
+    lacking: tuple[LackingCertificate, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,17 +156,6 @@ class SearchPage:
     next_token: str | None
     total: int
     resolved: tuple[ResolvedWords, ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class _Trade:
-    """What memory keeps of an occupation."""
-
-    code: str
-    name: str
-    physical_level: int | None
-    demands: frozenset[str]
-    certificates: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +217,6 @@ class Matchmaker:
         self,
         *,
         areas: AreaBook,
-        trades: Mapping[str, _Trade],
         resolver: OccupationResolver,
         index: MatchIndex,
         cards: Mapping[int, PostingCard],
@@ -224,11 +224,11 @@ class Matchmaker:
     ) -> None:
         self.areas = areas
         self.version = 1
-        self._trades = trades
         self._resolver = resolver
         self._index = index
         self._board = _Board.of(cards)
         self._occupations = occupations
+        self._day = index.today
         self._seen: dict[int, datetime] = {}
         self._followed_to: datetime | None = None
 
@@ -242,16 +242,18 @@ class Matchmaker:
         occupations = {row.code: row for row in occupations_store.list_occupations(session)}
         if not occupations:
             raise LookupError("no occupations: load the reference data first")
-        trades = {code: _trade(row) for code, row in occupations.items()}
         cards = {
             posting.id: card_of(posting, employer, areas=areas, occupations=occupations)
             for posting, employer in postings_store.list_listed_postings(session, today=today)
         }
-        openings = [opening for card in cards.values() if (opening := _opening(card, trades)) is not None]
-        index = MatchIndex.build(openings, today=today, weights=Weights(going_rates=_going_rates(cards.values())))
+        openings = [opening for card in cards.values() if (opening := _opening(card)) is not None]
+        bait = policies.find_setting(session, BAIT_SETTING, on=today)
+        weights = Weights(going_rates=_going_rates(cards.values()))
+        if bait is not None:
+            weights = replace(weights, bait_multiple=float(bait.value))
+        index = MatchIndex.build(openings, today=today, weights=weights)
         matchmaker = cls(
             areas=areas,
-            trades=trades,
             resolver=_resolver(session, occupations),
             index=index,
             cards=cards,
@@ -280,7 +282,7 @@ class Matchmaker:
             if is_listed_on(posting, today):
                 card = card_of(posting, employer, areas=self.areas, occupations=self._occupations)
                 cards[card.id] = card
-                opening = _opening(card, self._trades)
+                opening = _opening(card)
                 if opening is None:
                     dropped.append(card.id)
                 else:
@@ -299,6 +301,9 @@ class Matchmaker:
 
     def age_out(self, today: date) -> int:
         """Drop what has expired by today, without asking the database; the number dropped."""
+        if today == self._day:
+            return 0
+        self._day = today
         self._index.at_day(today)
         board = self._board
         over = [card.id for card in board.cards.values() if card.valid_until is not None and card.valid_until < today]
@@ -339,19 +344,19 @@ class Matchmaker:
         """
         resolved = [self._understand(words) for words in profile.wants]
         seeker, home_code = self._seeker(profile, resolved, today=today)
-        found: list[Match] = []
-        widened: list[Note] = []
         own = _SKILL_OWN * self._index.weights.later_want ** max(0, len(seeker.wants) - 1) if seeker.wants else 0.0
-        skill_min = own
-        found = self._index.rank(seeker, k, skill_min=skill_min)
-        for step in _steps(seeker, skill_min):
+        found = self._index.rank(seeker, k, skill_min=own)
+        taken: list[Note] = []
+        told = 0
+        for step in _steps(seeker, own):
             if len(found) >= min(k, LITTLE):
                 break
-            wider = self._index.rank(step.seeker, k, skill_min=step.skill_min)
             seeker = step.seeker
+            taken.append(step.note)
+            wider = self._index.rank(seeker, k, skill_min=step.skill_min)
             if len(wider) > len(found):
-                widened.append(step.note)
-                found = wider
+                # A step stays in force behind the next one, so all up to this one are told.
+                found, told = wider, len(taken)
         cards = self._board.cards
         ranked = [(match, cards[match.opening_id]) for match in found if match.opening_id in cards]
         return MatchAnswer(
@@ -360,8 +365,13 @@ class Matchmaker:
                 self._ranked(match, card, rank=rank, home_code=home_code)
                 for rank, (match, card) in enumerate(ranked, 1)
             ),
-            widened=tuple(widened),
+            widened=tuple(taken[:told]),
             refused=self._index.refusal_counts(seeker),
+            lacking=tuple(
+                LackingCertificate(name=name, postings=number)
+                for name, number in self._index.lacking_certificates(seeker, skill_min=own).items()
+            ),
+            notes=_notes_for(seeker, today),
         )
 
     def explain(self, profile: Profile, posting_id: int, *, today: date) -> RankedPosting | Note | None:
@@ -440,8 +450,8 @@ class Matchmaker:
         return list(islice((other for other in others if not other.is_historical), k))
 
     def _understand(self, words: str) -> ResolvedWords:
-        if words in self._trades:
-            return ResolvedWords(text=words, occupation=words, name=self._trades[words].name, confidence=1.0)
+        if words in self._occupations:
+            return ResolvedWords(text=words, occupation=words, name=self._occupations[words].name, confidence=1.0)
         found = self.resolve(words, k=1)
         if found and found[0].confidence >= LEAST_CONFIDENCE:
             return found[0]
@@ -454,7 +464,7 @@ class Matchmaker:
         places = [self._place(profile.home)]
         if profile.current is not None:
             places.append(self._place(profile.current))
-        own_words = [words.text for words in resolved if words.text not in self._trades]
+        own_words = [words.text for words in resolved if words.text not in self._occupations]
         seeker = Seeker(
             id=0,
             birth_date=birth,
@@ -513,6 +523,14 @@ class Matchmaker:
         )
 
 
+def _notes_for(seeker: Seeker, today: date) -> tuple[Note, ...]:
+    """What the law says to a person who is too young for any work."""
+    if may_work(seeker.birth_date, today):
+        return ()
+    words = f"未满{WORKING_AGE}周岁，法律不许招用（劳动法第十五条）。有困难可以打 12355 青少年服务热线或 12333。"
+    return (Note(code="under_working_age", text=words),)
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     seeker: Seeker
@@ -535,28 +553,10 @@ def _steps(seeker: Seeker, skill_min: float) -> Iterator[_Step]:
         yield _Step(wider, SKILL_FITTING, Note(code="occupation_group", text="也看了相近的工种"))
 
 
-def _trade(row: occupations_store.Occupation) -> _Trade:
-    return _Trade(
-        code=row.code,
-        name=row.name,
-        physical_level=row.physical_level,
-        demands=frozenset(row.demands),
-        certificates=frozenset(row.certificates),
-    )
-
-
-def _opening(card: PostingCard, trades: Mapping[str, _Trade]) -> Opening | None:
-    """The card as the library takes it; None where the place is unknown or outside Chongqing.
-
-    What an occupation asks of a body holds for every posting of it, what the law asks for on paper only where the
-    title was read with confidence.
-    """
+def _opening(card: PostingCard) -> Opening | None:
+    """The card as the library takes it; None where the place is unknown or outside Chongqing."""
     if card.lon is None or card.lat is None or not _is_in_city(card):
         return None
-    trade = trades.get(card.occupation_code) if card.occupation_code else None
-    certificates = frozenset(card.certificates)
-    if trade is not None and (card.occupation_confidence is None or card.occupation_confidence >= SURE_CONFIDENCE):
-        certificates |= trade.certificates
     return Opening(
         id=card.id,
         title=card.title,
@@ -569,13 +569,13 @@ def _opening(card: PostingCard, trades: Mapping[str, _Trade]) -> Opening | None:
         sent=card.sent,
         starts_on=card.starts_on,
         valid_until=card.valid_until,
-        physical_level=card.physical_level or (trade.physical_level if trade else None),
-        demands=frozenset(card.demands) | (trade.demands if trade else frozenset()),
+        physical_level=card.physical_level,
+        demands=frozenset(card.demands),
         age_min=card.age_min,
         age_max=card.age_max,
         age_reason=card.age_reason,
         sex_required=card.sex_required,
-        certificates=certificates - OBTAINED_ON_HIRING,
+        certificates=frozenset(card.certificates) - OBTAINED_ON_HIRING,
         education=card.education,
         experience_years_min=card.experience_years_min,
         programme=card.programme,
@@ -590,13 +590,24 @@ def _opening(card: PostingCard, trades: Mapping[str, _Trade]) -> Opening | None:
 
 
 def _going_rates(cards: Collection[PostingCard]) -> dict[str, float]:
-    """Median pay in yuan a month of each occupation with enough full-time postings to tell."""
-    pay: dict[str, list[float]] = {}
+    """Median pay in yuan a month of each occupation with enough full-time postings to tell.
+
+    Listings of the past tell what was paid then, and are left out. Generated postings speak only where real ones are
+    too few, so that the two are never mixed.
+    """
+    real: dict[str, list[float]] = {}
+    generated: dict[str, list[float]] = {}
     for card in cards:
         known = [figure for figure in (card.pay_min_yuan_month, card.pay_max_yuan_month) if figure is not None]
-        if card.occupation_code and known and card.kind is PostingKind.FULL_TIME:
-            pay.setdefault(card.occupation_code, []).append(sum(known) / len(known))
-    return {code: median(figures) for code, figures in pay.items() if len(figures) >= ENOUGH_TO_TELL_PAY}
+        if card.occupation_code and known and card.kind is PostingKind.FULL_TIME and not card.is_historical:
+            told = generated if card.origin is PostingOrigin.GENERATED else real
+            told.setdefault(card.occupation_code, []).append(sum(known) / len(known))
+    return {
+        code: median(figures)
+        for told in (generated, real)
+        for code, figures in told.items()
+        if len(figures) >= ENOUGH_TO_TELL_PAY
+    }
 
 
 def _resolver(session: Session, occupations: Mapping[str, occupations_store.Occupation]) -> OccupationResolver:

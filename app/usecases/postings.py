@@ -14,7 +14,6 @@ from app.domain.areas import Precision
 from app.domain.occupations import Lane
 from app.domain.pay import Pay
 from app.domain.postings import (
-    HIDING_REPORTS,
     LISTED_STATES,
     AgeReason,
     Demand,
@@ -34,6 +33,9 @@ from app.store import postings as store
 from app.store.employers import Employer
 from app.usecases.areas import AreaBook
 
+SURE_CONFIDENCE = 0.6  # below it a title may mean another occupation, whose papers nobody is asked for
+HEAVIEST_JUDGED_LEVEL = 3  # level IV bars people by law, so only a standard may say it
+REPORTS_SETTING = "posting_reports_to_hide"
 MOST_REPORTS = 10  # of one posting from one network: a village may share an address, a flood may not
 
 
@@ -137,6 +139,7 @@ def card_of(
 ) -> PostingCard:
     """The card of a posting."""
     occupation = occupations.get(posting.occupation_code) if posting.occupation_code else None
+    asked = _asked(posting, occupation)
     district = areas.district_of(posting.area_code) if posting.area_code else None
     pay = None
     if posting.pay_unit is not None:
@@ -173,9 +176,9 @@ def card_of(
         ends_at_hour=posting.ends_at_hour,
         starts_on=posting.starts_on,
         valid_until=posting.valid_until,
-        physical_level=posting.physical_level,
-        demands=tuple(Demand(demand) for demand in posting.demands),
-        certificates=tuple(posting.certificates),
+        physical_level=asked.physical_level,
+        demands=asked.demands,
+        certificates=asked.certificates,
         age_min=posting.age_min,
         age_max=posting.age_max,
         age_reason=posting.age_reason,
@@ -194,6 +197,29 @@ def card_of(
         posted_at=posting.posted_at,
         changed_at=posting.changed_at,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a posting asks of a person, in its own words or, where it is silent, in those of its occupation."""
+
+    physical_level: int | None
+    demands: tuple[Demand, ...]
+    certificates: tuple[str, ...]
+
+
+def _asked(posting: store.Posting, occupation: occupations_store.Occupation | None) -> _Asked:
+    """A posting that describes its work goes before the occupation; papers that the law demands hold either way."""
+    level, demands, certificates = posting.physical_level, posting.demands, set(posting.certificates)
+    if occupation is not None:
+        by_standard = occupation.traits_basis == "standard"
+        if level is None and not demands:
+            level, demands = occupation.physical_level, occupation.demands
+            if level is not None and not by_standard:
+                level = min(level, HEAVIEST_JUDGED_LEVEL)
+        if by_standard and (posting.occupation_confidence is None or posting.occupation_confidence >= SURE_CONFIDENCE):
+            certificates |= set(occupation.certificates)
+    return _Asked(level, tuple(Demand(demand) for demand in demands), tuple(sorted(certificates)))
 
 
 def is_listed_on(posting: store.Posting, day: date) -> bool:
@@ -267,14 +293,25 @@ def report_posting(
     )
     session.add(report)
     session.flush()
-    if store.count_waiting_reporters(session, posting_id) >= HIDING_REPORTS:
-        posting.state = PostingState.REVIEW
+    if store.count_waiting_reporters(session, posting_id) >= _reports_to_hide(session, on=today):
+        if posting.state is PostingState.HISTORICAL:
+            # Nobody can open it again: a listing of the past is no job, however a check ends.
+            posting.state, posting.closed_reason = PostingState.CLOSED, "reported"
+        else:
+            posting.state = PostingState.REVIEW
         posting.findings = [
             *posting.findings,
             {"code": "reported", "words": "", "text": "被两人以上举报，核实前不展示"},
         ]
         posting.changed_at = now
     return _receipt(report)
+
+
+def _reports_to_hide(session: Session, *, on: date) -> int:
+    setting = policies.find_setting(session, REPORTS_SETTING, on=on)
+    if setting is None:
+        raise LookupError(f"no local setting {REPORTS_SETTING}: load the reference data first")
+    return int(setting.value)
 
 
 def load_report(session: Session, code: str) -> ReportReceipt:

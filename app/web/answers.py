@@ -8,7 +8,9 @@ import base64
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 from fastapi import Request, Response
@@ -20,6 +22,7 @@ KEPT_DAYS = 30
 HIGHEST_AGE = 100
 LONGEST_WORDS = 40
 
+_CERTIFICATE = re.compile(r"\w{1,20}")
 _AREA_CODE = re.compile(r"\d{6}(?:\d{3})?", re.ASCII)
 
 
@@ -27,13 +30,14 @@ _AREA_CODE = re.compile(r"\d{6}(?:\d{3})?", re.ASCII)
 class Answers:
     """The answers of one phone. None is not asked yet; `words` "" means any work.
 
-    `home` is an area's code, `age` in whole years (16-100), `large` asks for larger type.
+    `home` is an area's code, `age` in whole years (16-100), `certificates` are those held, `large` means larger type.
     """
 
     home: str | None = None
     age: int | None = None
     words: str | None = None
     limits: frozenset[Limit] = frozenset()
+    certificates: frozenset[str] = frozenset()
     large: bool = False
 
     @property
@@ -65,6 +69,11 @@ def clear_answers(response: Response, *, secure: bool) -> None:
     response.headers["Clear-Site-Data"] = '"cache"'
 
 
+def held_certificates(names: Iterable[Any]) -> frozenset[str]:
+    """Those of some names that certificates may bear, at most twenty; a strange name opens nothing."""
+    return frozenset(islice((name for name in names if isinstance(name, str) and _CERTIFICATE.fullmatch(name)), 20))
+
+
 def clean_words(text: str) -> str:
     """Words as typed, on one line, without what cannot be shown, cut to 40 characters."""
     return one_line(text)[:LONGEST_WORDS].strip()
@@ -81,6 +90,7 @@ def _pack(answers: Answers) -> str:
         "age": answers.age,
         "words": answers.words,
         "limits": sorted(answers.limits),
+        "certificates": sorted(answers.certificates),
         "large": answers.large,
     }
     text = json.dumps({name: value for name, value in written.items() if value not in (None, [], False)})
@@ -93,6 +103,7 @@ def _unpack(cookie: str) -> str:
 
 def _checked(written: dict[str, Any]) -> Answers:
     home, age, words, limits = (written.get(name) for name in ("home", "age", "words", "limits"))
+    certificates = written.get("certificates")
     known = {limit.value: limit for limit in Limit}
     return Answers(
         home=home if isinstance(home, str) and _AREA_CODE.fullmatch(home) else None,
@@ -101,5 +112,6 @@ def _checked(written: dict[str, Any]) -> Answers:
         limits=frozenset(known[limit] for limit in limits if isinstance(limit, str) and limit in known)
         if isinstance(limits, list)
         else frozenset(),
+        certificates=held_certificates(certificates if isinstance(certificates, list) else []),
         large=written.get("large") is True,
     )

@@ -337,7 +337,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_posting_sources_posting_id"), ["posting_id"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("posting_sources", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_posting_sources_posting_id"))

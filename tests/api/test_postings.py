@@ -187,6 +187,15 @@ async def test_one_person_is_one_reporter_whatever_their_browser_calls_itself(ho
     assert reports_of(house, posting_id) == (1, PostingState.OPEN)
 
 
+async def test_a_sample_of_the_past_that_two_report_ends_and_waits_for_nobody(house: House, app: FastAPI) -> None:
+    posting_id = add_posting(house, state=PostingState.HISTORICAL)
+    path = f"/api/v1/postings/{posting_id}/reports"
+    for address in ("10.0.0.1", "10.0.0.2"):
+        async with caller(app, address=address) as client:
+            assert (await client.post(path, json={"reason": "false"})).status_code == 201
+    assert reports_of(house, posting_id) == (2, PostingState.CLOSED)
+
+
 async def test_a_flood_of_complaints_from_one_network_ends(house: House, app: FastAPI) -> None:
     posting_id = add_posting(house)
     path = f"/api/v1/postings/{posting_id}/reports"

@@ -34,9 +34,27 @@ def test_programs_get_what_the_api_answers(house: House, jiujin: Jiujin, at_hous
     posting = add_posting(house, valid_until=None)
     said = jiujin(*at_house, "--wants", "保洁", "--json")
     document = said.json()
-    assert set(document) == {"resolved", "matches", "widened", "refused", "notes"}
+    assert set(document) == {"resolved", "matches", "widened", "refused", "lacking", "notes"}
     assert [match["posting"]["id"] for match in document["matches"]] == [posting]
     assert document["matches"][0]["reasons"]
+
+
+def test_a_title_is_no_markup(
+    house: House, jiujin: Jiujin, at_house: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    add_posting(house, title="[bold]保洁[/天]", valid_until=None)
+    said = jiujin(*at_house, "--wants", "保洁")
+    assert said.code == 0
+    assert "[bold]保洁[/天]" in said.out
+
+
+def test_a_child_is_told_why_the_list_is_empty(house: House, jiujin: Jiujin, at_house: list[str]) -> None:
+    add_posting(house, valid_until=None)
+    said = jiujin(*at_house, "--wants", "保洁", "--age", "15")
+    assert said.code == 0
+    assert "未满16周岁" in said.out
+    assert "没有找到" not in said.out
 
 
 def test_nothing_found_says_whom_to_call(jiujin: Jiujin, at_house: list[str]) -> None:

@@ -439,6 +439,16 @@ def test_cells_that_reach_too_far_are_told_before_the_reader_takes_memory_for_th
     assert isinstance(refusal(rewrite_members(path, {SHEET: sheet_xml(rows)})), kind)
 
 
+def test_a_file_that_ends_its_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_xls(tmp_path / "表.xls", ROWS)
+    data = path.read_bytes()
+    cell = data.index(struct.pack("<HHHH", 0x00FD, 10, 1, 0)) + 4  # LABELSST: row, column ([MS-XLS] 2.4.149)
+    path.write_bytes(data[:cell] + struct.pack("<HH", 0xFFFF, 0xFFFF) + data[cell + 4 :])
+    assert "读不出来" in str(refusal(path))
+    monkeypatch.setattr(sheets, "READER_SECONDS", 0)
+    assert "读不出来" in str(refusal(write_xlsx(tmp_path / "表.xlsx", ROWS)))
+
+
 def test_formatted_blanks_far_away_do_not_matter(tmp_path: Path) -> None:
     path = write_xlsx(tmp_path / "表.xlsx", ROWS)
     with zipfile.ZipFile(path) as archive:

@@ -4,11 +4,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.domain.postings import PostingKind, PostingOrigin, PostingState
-from app.store.postings import Posting, PostingSource, known_source_keys, list_foldable_postings
+from app.store.postings import Posting, PostingSource, add_postings, known_source_keys, list_foldable_postings
 
 NOW = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
 
@@ -33,6 +34,31 @@ def add_posting(session: Session, **given: Any) -> Posting:
 def add_source(session: Session, posting: Posting, source: str, key: str) -> None:
     session.add(PostingSource(posting_id=posting.id, source=source, source_key=key, imported_at=NOW))
     session.flush()
+
+
+def test_many_postings_are_stored_with_their_ids_in_order(session: Session) -> None:
+    rows = [
+        {
+            "state": PostingState.REVIEW,
+            "origin": PostingOrigin.IMPORTED,
+            "title": f"岗位{number}",
+            "kind": PostingKind.FULL_TIME,
+            "area_code": "500237" if number % 2 else None,
+            "lacks": ["pay"] * (number % 3),
+            "posted_at": NOW,
+            "changed_at": NOW,
+        }
+        for number in range(1_500)
+    ]
+    ids = add_postings(session, rows)
+    stored = {posting.id: posting for posting in session.scalars(select(Posting))}
+    assert [stored[posting_id].title for posting_id in ids] == [row["title"] for row in rows]
+    assert [stored[posting_id].lacks for posting_id in ids[:3]] == [[], ["pay"], ["pay", "pay"]]
+    assert [(stored[posting_id].area_code, stored[posting_id].openings) for posting_id in ids[:2]] == [
+        (None, 1),
+        ("500237", 1),
+    ]
+    assert add_postings(session, []) == []
 
 
 def test_known_rows_are_those_of_the_same_source(session: Session) -> None:

@@ -12,7 +12,7 @@ from app.web.answers import COOKIE
 from app.web.seeker.places import find_places
 from app.web.seeker.questions import WORK_CHIPS, read_age
 from app.wiring import House
-from tests.houses import HOME_TOWNSHIP, WUSHAN
+from tests.houses import HOME_TOWNSHIP, WUSHAN, add_posting, with_matchmaker
 from tests.web.documents import Document
 from tests.web.streets import card_titled, phone
 
@@ -313,3 +313,32 @@ async def test_what_changes_something_is_never_a_get(reader: httpx.AsyncClient, 
     answer = await reader.get(path)
     assert answer.status_code == 405
     assert "Set-Cookie" not in answer.headers
+
+
+async def test_a_certificate_is_asked_for_where_it_opens_something_and_can_be_taken_back(house: House) -> None:
+    posting = add_posting(house, title="水电工", occupation_code="6-31-01-03")
+    async with phone(create_app(with_matchmaker(house))) as reader:
+        path = f"/jobs?near={HOME_TOWNSHIP}&q=水电工"
+        page = Document((await reader.get(path)).text)
+        asked = page.one("button", name="have")
+        assert asked.text == "我有低压电工作业证（1个活）"
+        assert f"/jobs/{posting}" not in page.links().values()
+
+        taken = await reader.post("/find/certificates", data={"have": "低压电工作业证", "back": path})
+        assert taken.status_code == 303
+        page = Document((await reader.get(path)).text)
+        assert f"/jobs/{posting}" in page.links().values()
+        assert not page.all("button", name="have")
+        assert page.one("button", name="drop")["value"] == "低压电工作业证"
+
+        await reader.post("/find/certificates", data={"drop": "低压电工作业证", "back": path})
+        page = Document((await reader.get(path)).text)
+        assert len(page.all("button", name="have")) == 1
+
+
+@pytest.mark.parametrize("name", ["", "<b>", "证" * 21, "a b"])
+async def test_a_strange_certificate_is_not_kept(reader: httpx.AsyncClient, name: str) -> None:
+    answer = await reader.post("/find/certificates", data={"have": name})
+    assert answer.status_code == 303
+    page = Document((await reader.get(f"/jobs?near={HOME_TOWNSHIP}")).text)
+    assert not page.all("button", name="drop")

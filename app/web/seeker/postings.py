@@ -34,6 +34,7 @@ AGE_NOT_SAID = 40
 FILTERED_POOL = 300
 SIMILAR = 3
 OTHER_NAMES = 4
+MOST_CERTIFICATES = 3
 LONGEST_REPORT = 300
 # Reasons that only tell the distance.
 _DISTANCE_REASONS = frozenset({"near_home", "distance"})
@@ -83,6 +84,7 @@ def list_postings(request: Request) -> Response:
         other_names=_other_names(house, words, found),
         notes=_notes(found, query, let_go=bool(matches) and not passing),
         refused=wording.refusals(found.refused),
+        lacking=found.lacking[:MOST_CERTIFICATES],
         choices_km=CHOICES_KM,
         city_km=CITY_KM,
         today=house.clock.today(),
@@ -196,6 +198,7 @@ def _profile(home: AreaFact, words: str, answers: Answers, query: ListQuery) -> 
         wants=wording.split_wants(words),
         age=answers.age or AGE_NOT_SAID,
         limits=answers.limits,
+        certificates=answers.certificates,
         kinds=frozenset({query.kind} if query.kind else ()),
     )
     return profile if query.km is None else replace(profile, max_km=float(query.km))

@@ -14,7 +14,15 @@ from fastapi import APIRouter, Form, Request, Response
 from app.domain.workers import WORKING_AGE, Limit
 from app.usecases.areas import AreaBook, AreaFact
 from app.usecases.matchmaking import Matchmaker
-from app.web.answers import HIGHEST_AGE, LONGEST_WORDS, Answers, clean_words, one_line, read_answers
+from app.web.answers import (
+    HIGHEST_AGE,
+    LONGEST_WORDS,
+    Answers,
+    clean_words,
+    held_certificates,
+    one_line,
+    read_answers,
+)
 from app.web.origins import local_path
 from app.web.rendering import render, see_other
 from app.web.seeker.places import LONGEST_NAME, find_places, is_home, regions_of
@@ -165,6 +173,19 @@ def take_limits(request: Request, limit: Annotated[list[str] | None, Form()] = N
     chosen = frozenset(known[value] for value in limit or () if value in known)
     answers = replace(read_answers(request), limits=chosen)
     return see_other(request, _next_page(answers), answers=answers)
+
+
+@questions.post("/find/certificates")
+def take_certificates(
+    request: Request,
+    have: Annotated[str, Form()] = "",
+    drop: Annotated[str, Form()] = "",
+    back: Annotated[str, Form()] = "",
+) -> Response:
+    """Take a certificate that the person has, or take one back, and lead back to the list."""
+    answers = read_answers(request)
+    held = held_certificates([*answers.certificates, have]) - {drop}
+    return see_other(request, local_path(back) or "/jobs", answers=replace(answers, certificates=held))
 
 
 @questions.post("/type")
