@@ -21,7 +21,7 @@ from app.usecases.postings import count_postings
 from app.wiring import House, check_schema, is_reference_loaded
 
 _LEAST_FREE_BYTES = 1_000_000_000
-_LEAST_POSTGRESQL = 13
+_LEAST_POSTGRESQL = 15
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,11 +27,6 @@ class Employer(Base):
     generated: Mapped[bool] = mapped_column(default=False)
 
 
-def find_employer(session: Session, employer_id: int) -> Employer | None:
-    """One employer by its id."""
-    return session.get(Employer, employer_id)
-
-
 def find_employers_by_code(session: Session, codes: Iterable[str]) -> dict[str, Employer]:
     """Employers by unified social credit code."""
     rows = session.scalars(select(Employer).where(Employer.social_credit_code.in_(list(codes))))

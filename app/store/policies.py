@@ -1,6 +1,8 @@
-"""What the plan fixes and what an office has set: dated data with its clause, never constants in code."""
+"""What the plan fixes and what an office has set: dated data with its clause, never constants in code.
 
-from collections.abc import Sequence
+`valid_to` is the last day, as papers name it; areas, which change at an instant, keep the first day after.
+"""
+
 from datetime import date
 from typing import Any
 
@@ -44,15 +46,6 @@ class LocalSetting(Base):
     note: Mapped[str] = mapped_column(Text, default="")
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
-
-
-def list_policies(session: Session, *, on: date) -> Sequence[Policy]:
-    """Clauses in force on a day, ordered as they were loaded."""
-    return session.scalars(
-        select(Policy)
-        .where(Policy.valid_from <= on, or_(Policy.valid_to.is_(None), Policy.valid_to >= on))
-        .order_by(Policy.id)
-    ).all()
 
 
 def find_setting(session: Session, name: str, *, on: date) -> LocalSetting | None:
