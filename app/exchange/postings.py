@@ -270,7 +270,7 @@ _PAY_UNITS = (
 
 
 _CERTIFICATE_CLAUSE = re.compile(r"[,;。\n]+")
-_CERTIFICATE_NOT_DEMANDED = re.compile(r"优先|无|不|没有|没|免|加分|最好|均可|都可|或|/|\bor\b")
+_CERTIFICATE_NOT_DEMANDED = re.compile(r"优先|无|不|没|免|加分|最好|均可|都可|(?<!及)或(?!以上)|\w\s*/\s*\w")
 _ASKED_FOR = re.compile(r"^(?:必须|需要?|须|要|应)?(?:持有|具有|具备|取得|持|有)?")
 
 
@@ -282,7 +282,10 @@ def _read_certificates(words: str) -> tuple[tuple[str, ...], str]:
     demanded: list[str] = []
     other: list[str] = []
     for clause in _CERTIFICATE_CLAUSE.split(unicodedata.normalize("NFKC", words)):
-        for part in [clause] if _CERTIFICATE_NOT_DEMANDED.search(clause) else re.split(r"[、|]", clause):
+        if _CERTIFICATE_NOT_DEMANDED.search(clause):
+            other.append(clause.strip())
+            continue
+        for part in re.split(r"[、|]", clause):
             whole = _certificate(part)
             for word in [part] if whole else part.split():
                 if name := _certificate(word):

@@ -213,8 +213,8 @@ def import_postings(
     """Take postings from a file. Running it again with the same rows changes nothing.
 
     A row that a source has brought before is left alone (已有), also when it now says something else. A row that stands
-    for a posting already there, or for an earlier row, is folded into it: only its source is kept (折叠). Either of them
-    confirms the posting: when it names a later validity, an open, paused or waiting posting is valid until then.
+    for a posting already there, or for an earlier row, is folded into it: only its source is kept (折叠). Either of
+    them confirms the posting: when it names a later validity, an open, paused or waiting posting is valid until then.
     Fees, held papers, training loans, a wrong social credit code and a validity that has passed refuse a row (拒绝).
     What lacks something that job information must hold, has words that want a look, or comes from an employer nobody
     has verified goes to review (送审). An age cap without a lawful reason is kept with its words and not applied.

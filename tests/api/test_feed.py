@@ -15,6 +15,8 @@ from app.domain.postings import PostingState
 from app.kit.clock import FixedClock
 from app.kit.database import write_session
 from app.store.postings import Posting
+from app.usecases.areas import AreaBook
+from app.usecases.imports import PostingDraft, import_postings, stamp_for_commit
 from app.wiring import House
 from tests.houses import add_posting
 
@@ -151,6 +153,33 @@ async def test_a_long_import_holds_the_feed_back(house: House, clock: FixedClock
         assert overtaking not in {line["id"] for line in await follower.read()}
     await follower.read()
     assert set(follower.open) == {template, overtaking}
+
+
+async def test_an_import_that_took_ten_minutes_is_not_missed(
+    house: House, clock: FixedClock, follower: Follower
+) -> None:
+    """It asks the clock, understands its titles, waits for its turn; readers meanwhile are long past that instant."""
+    began = clock.now()
+    clock.advance(timedelta(minutes=10))
+    later = add_posting(house)
+    await follower.read()
+    assert set(follower.open) == {later}
+    draft = PostingDraft(
+        row=2, title="保洁", source_key="1", fingerprint="1", observed="2024-07", observed_on=began.date()
+    )
+    with write_session(house.engine) as session:
+        report = import_postings(
+            session,
+            [draft],
+            occupations={},
+            areas=AreaBook.load(session, on=clock.today()),
+            actor="tester",
+            today=clock.today(),
+            now=began,
+        )
+        stamp_for_commit(session, stamped_at=began, changed_at=clock.now())
+    clock.advance(timedelta(minutes=1))
+    assert [line["id"] for line in await follower.read()] == [report.rows[0].id]
 
 
 async def test_equal_instants_are_told_in_full(house: House, clock: FixedClock, follower: Follower) -> None:

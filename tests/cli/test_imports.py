@@ -5,15 +5,20 @@ Place code 99 was never given to anybody: the ID numbers here have right check d
 
 import csv
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
 
+from app.cli.demo import _import_samples as fill_demo_samples
 from app.domain.identities import id_check
 from app.domain.postings import PostingState
 from app.domain.workers import Evidence
+from app.exchange.postings import read_postings
+from app.kit.clock import FixedClock
 from app.kit.database import read_session
 from app.store import postings as postings_store
 from app.store.audit import AuditEntry
@@ -21,6 +26,9 @@ from app.store.employers import Employer
 from app.store.identities import Identity
 from app.store.postings import Posting, PostingSource
 from app.store.workers import Worker, WorkerStatus
+from app.usecases.imports import ImportReport, import_postings
+from app.usecases.matchmaking import ResolvedWords
+from app.wiring import House
 from tests.cli.conftest import Jiujin, Said, url_of
 from tests.exchange.books import SHEET, Cells, rewrite_members, sheet_xml, write_csv, write_xls, write_xlsx
 
@@ -99,6 +107,47 @@ def test_postings_are_reported_row_by_row(import_file: Jiujin, furnished: Engine
             select(Posting.state, func.count()).group_by(Posting.state).order_by(Posting.state)
         ).all()
     assert [tuple(row) for row in states] == [(PostingState.HISTORICAL, 3), (PostingState.REVIEW, 1)]
+
+
+def test_what_was_not_checked_is_told_once(import_file: Jiujin, tmp_path: Path) -> None:
+    path = str(write_xlsx(tmp_path / "用工.xlsx", POSTINGS))
+    assert import_file("postings", path, "--json").json()["notes"] == ["最低工资标准还没有配置，没有核对"]
+    assert import_file("postings", path).out.count("最低工资标准还没有配置，没有核对") == 1
+
+
+def test_rows_are_stamped_at_the_end_of_an_import(
+    import_file: Jiujin, furnished: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged_at: list[datetime] = []
+
+    def judge(*given: Any, **named: Any) -> ImportReport:
+        report = import_postings(*given, **named)
+        judged_at.append(datetime.now(UTC))
+        return report
+
+    # By module: app.cli knows the group of commands under the same name.
+    monkeypatch.setattr(import_module("app.cli.imports"), "import_postings", judge)
+    import_file("postings", str(write_xlsx(tmp_path / "用工.xlsx", POSTINGS)))
+    with read_session(furnished) as session:
+        stamps = set(session.scalars(select(Posting.changed_at)))
+    assert len(stamps) == 1
+    assert stamps.pop() >= judged_at[0]
+
+
+def test_samples_are_stamped_at_the_end_of_their_import(
+    house: House, clock: FixedClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sheet = read_postings(write_xlsx(tmp_path / "用工.xlsx", POSTINGS))
+    monkeypatch.setattr("app.cli.demo.read_postings", lambda _path: sheet)
+
+    def understand(*_: object, **__: object) -> dict[str, ResolvedWords]:
+        clock.advance(timedelta(minutes=10))
+        return {}
+
+    monkeypatch.setattr("app.cli.demo.understand_titles", understand)
+    fill_demo_samples(house)
+    with read_session(house.engine) as session:
+        assert set(session.scalars(select(Posting.changed_at))) == {clock.now()}
 
 
 def test_people_see_what_was_not_taken_and_the_totals(import_file: Jiujin, tmp_path: Path) -> None:

@@ -127,6 +127,37 @@ def test_what_is_not_understood_is_noted_and_not_guessed(tmp_path: Path) -> None
     assert [note.partition("“")[0] for note in draft.notes] == ["采集时间", "工资", "招聘人数", "学历", "有效期"]
 
 
+@pytest.mark.parametrize(
+    ("cell", "demanded", "told"),
+    [
+        ("", (), ""),
+        ("-", (), ""),
+        ("无", (), "证书：无"),
+        ("不限", (), "证书：不限"),
+        ("没有", (), "证书：没有"),
+        ("无要求", (), "证书：无要求"),
+        ("电工证优先", (), "证书：电工证优先"),
+        ("电工证 焊工证优先", (), "证书：电工证 焊工证优先"),
+        ("电工证或焊工证", (), "证书：电工证或焊工证"),
+        ("C1/C2", (), "证书：C1/C2"),
+        ("会计证", (), "证书：会计证"),
+        ("电工证", ("低压电工作业证",), ""),
+        ("健康证、登高证", ("健康证", "高处作业证"), ""),
+        ("健康证，焊工证优先，会打字", ("健康证",), "证书：焊工证优先，会打字"),
+        ("持c1及以上驾照", ("C1",), ""),
+        ("C1 驾驶证", ("C1",), ""),
+        ("叉车证 N1", ("N1",), ""),
+        ("货运资格证；b2驾照", ("道路货物运输从业资格证", "B2"), ""),
+    ],
+)
+def test_only_papers_that_the_law_demands_bar_anybody_and_no_word_is_lost(
+    tmp_path: Path, cell: str, demanded: tuple[str, ...], told: str
+) -> None:
+    (draft,) = read_csv(tmp_path, {"岗位名称": "保安", "任职要求": "身体健康", "证书": cell}).drafts
+    assert draft.certificates == demanded
+    assert draft.conditions == "\n".join(filter(None, ["身体健康", told]))
+
+
 def test_what_says_nothing_is_no_fault(tmp_path: Path) -> None:
     (draft,) = read_csv(tmp_path, {"岗位名称": "保安", "人数": "若干", "有效期": "长期有效", "学历": "不限"}).drafts
     assert draft.notes == ()

@@ -19,9 +19,11 @@ from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
 from app.store.audit import AuditEntry
 from app.store.employers import Employer
+from app.store.policies import LocalSetting
 from app.store.postings import Posting, PostingSource
 from app.usecases.areas import AreaBook
 from app.usecases.imports import (
+    NO_MINIMUM_WAGE,
     ImportReport,
     PostingDraft,
     RowOutcome,
@@ -412,6 +414,87 @@ def test_a_second_run_changes_nothing(house: House) -> None:
     assert outcomes(second) == [RowOutcome.KNOWN] * 4 + [RowOutcome.REFUSED]
     assert [row.id for row in second.rows[:4]] == [row.id for row in first.rows[:4]]
     assert not second.has_changed_anything
+
+
+def later(house: House, **step: int) -> None:
+    clock = house.clock
+    assert isinstance(clock, FixedClock)
+    clock.advance(timedelta(**step))
+
+
+def test_a_row_that_comes_again_with_a_later_validity_renews_its_posting(house: House) -> None:
+    """An office's weekly list: the platform's number stays, the date moves on; and the same job from elsewhere."""
+    add_employer(house)
+    first = only(bring_in(house, whole(row=2, valid_until=date(2026, 12, 8))))
+    for draft, outcome, told in (
+        (whole(row=2, valid_until=date(2026, 12, 15)), RowOutcome.KNOWN, "有效期延到 2026-12-15"),
+        (whole(row=9, valid_until=date(2026, 12, 22)), RowOutcome.FOLDED, "有效期延到 2026-12-22"),
+        (whole(row=2, valid_until=date(2028, 1, 1)), RowOutcome.KNOWN, "有效期延到 2027-01-30"),  # 60 days at most
+    ):
+        later(house, minutes=1)
+        row = only(bring_in(house, draft))
+        assert (row.outcome, row.id, row.is_renewed, row.reasons[-1]) == (outcome, first.id, True, told)
+        (posting,) = stored(house)
+        assert (str(posting.valid_until), posting.changed_at) == (told[-10:], house.clock.now())
+        before = snapshot(house)
+        later(house, minutes=1)
+        again = bring_in(house, draft)
+        assert (only(again).is_renewed, again.has_changed_anything) == (False, False)
+        assert snapshot(house) == before
+
+
+def test_rows_of_one_file_extend_one_posting_to_the_latest_day(house: House) -> None:
+    add_employer(house)
+    drafts = [whole(row=2 + n, valid_until=date(2026, 12, day)) for n, day in enumerate((10, 20, 15))]
+    report = bring_in(house, *drafts)
+    assert [row.is_renewed for row in report.rows] == [False, True, False]
+    assert stored(house)[0].valid_until == date(2026, 12, 20)
+    before = snapshot(house)
+    later(house, minutes=1)
+    assert not bring_in(house, *drafts).has_changed_anything
+    assert snapshot(house) == before
+
+
+def test_what_may_not_be_renewed_stays_as_it_is(house: House) -> None:
+    add_employer(house)
+    first = only(bring_in(house, whole(valid_until=date(2026, 12, 8))))
+    before = snapshot(house)
+    for given in ({"valid_until": date(2026, 12, 7)}, {"valid_until": None}, {"conditions": "入职交押金200元"}):
+        assert not bring_in(house, whole(**given)).has_changed_anything
+    assert snapshot(house) == before
+    for state, is_renewed in ((PostingState.CLOSED, False), (PostingState.PAUSED, True)):
+        with write_session(house.engine) as session:
+            session.get_one(Posting, first.id).state = state
+        assert only(bring_in(house, whole(valid_until=date(2026, 12, 20)))).is_renewed is is_renewed
+        assert stored(house)[0].state is state
+
+
+# --- minimum wage -----------------------------------------------------------------------------------------------------
+
+
+def test_without_a_minimum_wage_the_report_says_that_nothing_was_checked(house: House) -> None:
+    add_employer(house)
+    report = bring_in(house, whole(pay=replace(PAY, low=Decimal(500), high=Decimal(900))), whole(row=3))
+    assert report.notes == (NO_MINIMUM_WAGE,)
+    assert outcomes(report) == [RowOutcome.TAKEN, RowOutcome.TAKEN]
+
+
+def test_full_time_pay_below_the_minimum_wage_wants_a_look(house: House) -> None:
+    add_employer(house)
+    with write_session(house.engine) as session:
+        session.add(LocalSetting(name="minimum_wage_month", value=2000, valid_from=date(2026, 1, 1)))
+    below, at_it = (replace(PAY, low=Decimal(1500), high=Decimal(top)) for top in (1999, 2000))
+    report = bring_in(
+        house,
+        whole(row=2, pay=below),
+        whole(row=3, pay=at_it),
+        whole(row=4, pay=below, title="保洁", kind=PostingKind.PART_TIME),
+        past(row=5, pay=below),
+    )
+    assert report.notes == ()
+    assert outcomes(report) == [RowOutcome.REVIEW, *[RowOutcome.TAKEN] * 3]
+    assert [finding["code"] for finding in stored(house)[0].findings] == ["below_minimum_wage"]
+    assert "每月 2000 元" in report.rows[0].reasons[0]
 
 
 def snapshot(house: House) -> list[list[tuple[Any, ...]]]:
