@@ -1,7 +1,6 @@
-"""What the law and the trade fix stands in the domain and again in the ranking library, which imports neither: one truth.
+"""Closed lists stand in `app.domain`, with Chinese labels, and in `matching`, which knows no app: they must agree.
 
-The library tells its rules in its own words and knows no service; a value that one side alone knows would end as an
-error in the middle of a ranking, or as somebody barred by a rule that has moved on.
+A value that one side alone knows would end as an error in the middle of a ranking.
 """
 
 from datetime import date

@@ -4,13 +4,14 @@ import re
 import subprocess
 import tomllib
 import zipfile
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 
@@ -38,16 +39,29 @@ def test_the_pins_are_those_of_the_locks(project: dict[str, Any]) -> None:
     assert project["tool"]["uv"]["constraint-dependencies"] == sorted(pins)
 
 
-def test_both_locks_agree() -> None:
-    runtime, dev = (locked(lock) for lock in LOCKS)
-    assert {name: version for name, version in dev.items() if name in runtime} == {
-        name: version for name, version in runtime.items() if name in dev
-    }
+@pytest.mark.parametrize(("one", "other"), list(combinations(LOCKS, 2)))
+def test_two_locks_agree(one: str, other: str) -> None:
+    shared = locked(one).keys() & locked(other).keys()
+    assert {name: locked(one)[name] for name in shared} == {name: locked(other)[name] for name in shared}
 
 
 def test_the_locks_hold_what_is_asked_for(project: dict[str, Any]) -> None:
     assert names(project["project"]["dependencies"]) <= set(locked("requirements.lock"))
     assert names(project["dependency-groups"]["dev"]) <= set(locked("requirements-dev.lock"))
+    assert names(project["build-system"]["requires"]) <= set(locked("requirements-build.lock"))
+
+
+def test_the_image_takes_nothing_that_is_not_locked() -> None:
+    steps = re.findall(r"/bin/pip\" (install|wheel) (.+)", (ROOT / ".ci/image-steps").read_text(encoding="utf-8"))
+    assert {verb for verb, _ in steps} == {"install", "wheel"}
+    for verb, options in steps:
+        if verb == "wheel":
+            # In isolation pip fetches the newest build backend, unchecked.
+            assert {"--no-deps", "--no-build-isolation"} <= set(options.split())
+        elif options.endswith(".whl"):
+            assert "--no-deps" in options
+        else:
+            assert re.fullmatch(r'--require-hashes -r "\$source/requirements(-build)?\.lock"', options)
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -1,6 +1,7 @@
 """What the plan fixes and what an office has set: dated data with its clause, never constants in code.
 
-`valid_to` is the last day, as papers name it; areas, which change at an instant, keep the first day after.
+`valid_to` is the last day, as papers name it; areas, which change at an instant, keep the first day after (decision
+0008).
 """
 
 from datetime import date
@@ -33,7 +34,10 @@ class Policy(Base):
 
 
 class LocalSetting(Base):
-    """A figure that no paper fixes and an office has chosen; pages say that it is local."""
+    """A figure that no paper fixes and an office has chosen, in force from `valid_from` to `valid_to` (both included).
+
+    Pages say that it is local.
+    """
 
     __tablename__ = "local_settings"
     __table_args__ = (UniqueConstraint("name", "valid_from"),)

@@ -36,7 +36,10 @@ class Worker(Base):
 
 
 class WorkerStatus(Base):
-    """Something a person is registered as, from a day until a day, with how it is known."""
+    """Something a person is registered as, with how it is known, from `valid_from` to `valid_to` (both included).
+
+    A certificate names its last day; None is an open end (decision 0008).
+    """
 
     __tablename__ = "worker_statuses"
     __table_args__ = (Index("ix_worker_statuses_worker_id_status", "worker_id", "status"),)

@@ -168,6 +168,7 @@ class _Board:
     lat: NDArray[np.float64]
     is_rough: NDArray[np.bool_]
     is_in_city: NDArray[np.bool_]
+    is_historical: NDArray[np.bool_]
     kinds: NDArray[np.str_]
     occupations: NDArray[np.str_]
     words: tuple[str, ...]
@@ -182,6 +183,7 @@ class _Board:
             lat=np.array([np.nan if card.lat is None else card.lat for card in ordered], np.float64),
             is_rough=np.array([card.precision is Precision.DISTRICT for card in ordered], np.bool_),
             is_in_city=np.array([_is_in_city(card) for card in ordered], np.bool_),
+            is_historical=np.array([card.is_historical for card in ordered], np.bool_),
             kinds=np.array([card.kind for card in ordered], np.str_),
             occupations=np.array([card.occupation_code or "" for card in ordered], np.str_),
             words=tuple(_plain(f"{card.title} {card.employer_name}") for card in ordered),
@@ -407,6 +409,9 @@ class Matchmaker:
         metres = board.metres(centre, floor_km=self._index.weights.district_floor_km)
         reach = np.inf if query.radius_km is None or centre is None else query.radius_km * 1000
         chosen = np.flatnonzero(board.wanted(query, meant) & (metres <= reach))
+        if centre is None:
+            # Samples of the past stand behind everything that somebody offers today.
+            metres = board.is_historical.astype(np.float64)
         # Without a place the newest stand first: ids grow with time.
         key = board.ids[chosen] if centre is not None else -board.ids[chosen]
         order = np.lexsort((key, metres[chosen]))

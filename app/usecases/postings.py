@@ -301,7 +301,7 @@ def report_posting(
             posting.state = PostingState.REVIEW
         posting.findings = [
             *posting.findings,
-            {"code": "reported", "words": "", "text": "被两人以上举报，核实前不展示"},
+            {"code": "reported", "words": "", "text": "被几个人分别举报，核实前不展示"},
         ]
         posting.changed_at = now
     return _receipt(report)

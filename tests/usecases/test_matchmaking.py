@@ -264,6 +264,9 @@ def test_search_stands_nearest_first_and_newest_first_without_a_place(house: Hou
     assert [item.card.id for item in by_distance.items] == [near, far]
     newest = matchmaker.search(SearchQuery(), page_size=10)
     assert [item.card.id for item in newest.items] == sorted([far, near], reverse=True)
+    past = add_posting(house, state=PostingState.HISTORICAL)
+    newest = load_matchmaker(house).search(SearchQuery(), page_size=10)
+    assert [item.card.id for item in newest.items] == [*sorted([far, near], reverse=True), past]
     assert all(item.distance_km is None for item in newest.items)
 
 
