@@ -212,7 +212,10 @@ def _far(case: Case) -> Reason | None:
 
 def _rough_place(case: Case) -> Reason | None:
     rough = case.opening.place.precision == Precision.DISTRICT
-    return Reason("place_rough", "只知道在哪个区县，先问清地点") if rough else None
+    if not rough:
+        return None
+    known = "距离是大概的" if case.opening.place.township else "只知道在哪个区县"
+    return Reason("place_rough", f"{known}，先问清地点")
 
 
 def _start_doubt(case: Case) -> Reason | None:

@@ -330,6 +330,11 @@ _AGE_FLOOR = re.compile(
 )
 
 
+_ID_NUMBER = re.compile(
+    r"(?<!\d)[1-9]\d{5}(?:19|20)\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx](?!\d)", re.ASCII
+)
+
+
 def screen(*texts: str) -> list[Finding]:
     """Findings in a posting's own words: fees, held papers, loans refuse it; unlawful limits and bait want a look.
 
@@ -344,6 +349,9 @@ def screen(*texts: str) -> list[Finding]:
             if found and not (rule.unless and rule.unless.search(clause)):
                 findings.append(Finding(rule.verdict, rule.code, found[0].strip(), rule.text))
                 break
+    if _ID_NUMBER.search(words):
+        # The number itself is not repeated: findings are stored, printed and read by many.
+        findings.append(Finding(Verdict.REVIEW, "personal_data", "身份证号", "岗位信息里不能有个人身份证号，请删掉"))
     return findings
 
 

@@ -31,12 +31,17 @@ from matching.distances import great_circle_km
 
 LEAST_CONFIDENCE = 0.2  # below it words are not taken for an occupation; they still count against titles
 LITTLE = 5  # fewer matches than this, and the search widens
+NOWHERE_METRES = 1e9  # farther than any place on Earth: what has no place stands last
 WHOLE_CITY_KM = 600.0  # Chongqing measures about 470 km from west to east
 SKILL_FITTING = 0.35  # the occupation's group, and work whose title says what the person said; not the family alone
 _SKILL_OWN = 0.75
 ENOUGH_TO_TELL_PAY = 10
+TOWNSHIP_CODE_LENGTH = 9
 OVERLAP = timedelta(minutes=10)
 BAIT_SETTING = "bait_pay_multiple"
+
+
+LONGEST_TOKEN = 60
 
 
 class BadPageToken(Invalid):
@@ -190,13 +195,13 @@ class _Board:
         )
 
     def metres(self, centre: Place | None, *, floor_km: float) -> NDArray[np.float64]:
-        """Whole metres from a place to each card, (n,), infinite where its place is unknown; zeros without a place."""
+        """Whole metres from a place to each card, (n,), NOWHERE where its place is unknown; zeros without a place."""
         if centre is None:
             return np.zeros(len(self.ids))
         km = great_circle_km(self.lon, self.lat, to=centre)
         rough = self.is_rough | (centre.precision == Precision.DISTRICT)
         metres = np.round(np.where(rough, np.maximum(km, floor_km), km) * 1000)
-        return np.where(np.isnan(metres), np.inf, metres)
+        return np.where(np.isnan(metres), NOWHERE_METRES, metres)
 
     def wanted(self, query: SearchQuery, meant: Collection[str]) -> NDArray[np.bool_]:
         """Cards in Chongqing that a search asks for, (n,); `meant` are occupations that its words mean."""
@@ -338,7 +343,8 @@ class Matchmaker:
     def match(self, profile: Profile, *, k: int = 10, today: date) -> MatchAnswer:
         """The k best postings for somebody, with reasons; widened in the stated order when little fits.
 
-        The order: 1.5 and 2.5 times as far, the whole city, other kinds of work, related occupations.
+        The order: 1.5 and 2.5 times as far, the whole city, other kinds of work, related occupations; and where all
+        that finds nothing, any work within the person's own reach. Samples of the past do not count as found.
 
         Raises:
             AreaUnknown: home leads to no place.
@@ -348,10 +354,11 @@ class Matchmaker:
         seeker, home_code = self._seeker(profile, resolved, today=today)
         own = _SKILL_OWN * self._index.weights.later_want ** max(0, len(seeker.wants) - 1) if seeker.wants else 0.0
         found = self._index.rank(seeker, k, skill_min=own)
+        near_by = seeker
         taken: list[Note] = []
         told = 0
         for step in _steps(seeker, own):
-            if len(found) >= min(k, LITTLE):
+            if self._count_open(found) >= min(k, LITTLE):
                 break
             seeker = step.seeker
             taken.append(step.note)
@@ -359,6 +366,10 @@ class Matchmaker:
             if len(wider) > len(found):
                 # A step stays in force behind the next one, so all up to this one are told.
                 found, told = wider, len(taken)
+        if not found and seeker.wants:
+            found = self._index.rank(near_by, k)
+            if found:
+                taken, told = [ANY_WORK], 1
         cards = self._board.cards
         ranked = [(match, cards[match.opening_id]) for match in found if match.opening_id in cards]
         return MatchAnswer(
@@ -375,6 +386,10 @@ class Matchmaker:
             ),
             notes=_notes_for(seeker, today),
         )
+
+    def _count_open(self, found: Sequence[Match]) -> int:
+        cards = (self.card(match.opening_id) for match in found)
+        return sum(1 for card in cards if card is not None and not card.is_historical)
 
     def explain(self, profile: Profile, posting_id: int, *, today: date) -> RankedPosting | Note | None:
         """How one posting fits somebody, or the rule that keeps them from it; None when the posting is not in memory.
@@ -432,7 +447,7 @@ class Matchmaker:
             away = metres[place]
             found.append(
                 FoundPosting(
-                    distance_km=None if centre is None or np.isinf(away) else float(away) / 1000,
+                    distance_km=None if centre is None or away >= NOWHERE_METRES else float(away) / 1000,
                     nearness=self._nearness(home_code, card),
                     card=card,
                 )
@@ -536,6 +551,9 @@ def _notes_for(seeker: Seeker, today: date) -> tuple[Note, ...]:
     return (Note(code="under_working_age", text=words),)
 
 
+ANY_WORK = Note(code="any_work", text="没有对口的活，先看看附近别的")
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     seeker: Seeker
@@ -565,7 +583,12 @@ def _opening(card: PostingCard) -> Opening | None:
     return Opening(
         id=card.id,
         title=card.title,
-        place=Place(lon=card.lon, lat=card.lat, township=card.area_code, precision=card.precision),
+        place=Place(
+            lon=card.lon,
+            lat=card.lat,
+            township=card.area_code if len(card.area_code or "") == TOWNSHIP_CODE_LENGTH else None,
+            precision=card.precision,
+        ),
         occupation=card.occupation_code,
         kind=card.kind,
         pay_min_yuan_month=card.pay_min_yuan_month,
@@ -653,6 +676,8 @@ def _write_token(metres: float, key: int) -> str:
 
 
 def _read_token(token: str) -> tuple[int, int]:
+    if len(token) > LONGEST_TOKEN:
+        raise BadPageToken
     try:
         metres, _, key = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii").partition(".")
         return int(metres), int(key)

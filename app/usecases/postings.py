@@ -26,7 +26,7 @@ from app.domain.postings import (
 )
 from app.domain.workers import Education, Sex
 from app.kit.errors import NotFound, TooManyRequests
-from app.kit.tokens import clean_code, new_code
+from app.kit.tokens import CODE_ALPHABET, clean_code, new_code
 from app.store import occupations as occupations_store
 from app.store import policies
 from app.store import postings as store
@@ -126,8 +126,8 @@ class PostingCard:
 
     @property
     def suits_older(self) -> bool:
-        """Whether the work lies in a lane for older workers and names no lawful age cap below 60 (tag 50+可做)."""
-        return bool(self.lanes) and not (self.age_reason is not None and self.age_max is not None and self.age_max < 60)
+        """Whether the work lies in a lane for older workers and names no age cap below 60, lawful or not."""
+        return bool(self.lanes) and not (self.age_max is not None and self.age_max < 60)
 
 
 def card_of(
@@ -320,7 +320,8 @@ def load_report(session: Session, code: str) -> ReportReceipt:
     Raises:
         ReportNotFound: no report bears the code.
     """
-    report = store.find_report_by_code(session, clean_code(code))
+    typed = clean_code(code)
+    report = store.find_report_by_code(session, typed) if set(typed) <= set(CODE_ALPHABET) else None
     if report is None:
         raise ReportNotFound
     return _receipt(report)

@@ -174,3 +174,11 @@ def test_age_limits_are_read_with_their_words(text: str, limits: tuple[int | Non
 )
 def test_a_plain_title_is_what_two_listings_share(title: str, plain: str) -> None:
     assert plain_title(title) == plain
+
+
+def test_an_id_number_in_a_posting_wants_a_look_and_is_not_repeated() -> None:
+    number = "990101196801011230"  # no place bears 99, so nobody bears the number
+    findings = screen("保洁员", f"联系人身份证{number}")
+    assert [(finding.verdict, finding.code) for finding in findings] == [(Verdict.REVIEW, "personal_data")]
+    assert number not in str(findings)
+    assert screen("保洁员", "统一社会信用代码91500000MA5U0000XX，电话023-57680000") == []

@@ -9,6 +9,8 @@ import pytest
 from matching import Match, MatchIndex, Opening, Place, Reason, Seeker, Weights
 from tests.matching.markets import CHARACTERS, HERE, TODAY, make_market, place_at, plain_opening, plain_seeker
 
+ROUGH = Place(lon=HERE.lon, lat=HERE.lat, precision="district")
+
 Facts = dict[str, Any]
 
 UNRELATED = "6-05-01-03"
@@ -140,7 +142,8 @@ WARNED: list[tuple[str, str, Facts, Facts]] = [
     ),
     ("pay_below", "工资比您要的少200元", {"pay_min_yuan_month": 2800}, {"pay_min_yuan_month": 3000}),
     ("far", "离家20.0公里，路远", {"place": place_at(20)}, {}),
-    ("place_rough", "只知道在哪个区县，先问清地点", {"place": place_at(3, precision="district")}, {}),
+    ("place_rough", "距离是大概的，先问清地点", {"place": place_at(3, precision="district")}, {}),
+    ("place_rough", "只知道在哪个区县，先问清地点", {"place": ROUGH}, {}),
     ("experience_short", "要10年工龄", {"experience_years_min": 10}, {"experience_years": 8}),
     ("education_short", "学历写的是大专", {"education": "college"}, {"education": "junior"}),
     (

@@ -98,6 +98,38 @@ def test_kinds_open_only_after_the_whole_city_was_asked(house: House) -> None:
     assert [note.code for note in answer.widened] == ["max_km_x1.5", "max_km_x2.5", "city", "kinds"]
 
 
+def test_before_an_empty_list_any_work_near_by_is_shown_and_said(house: House) -> None:
+    guard = add_posting(house, title="小区保安", occupation_code=GUARD)
+    add_posting(house, title="小区保安", occupation_code=GUARD, north_km=60)
+    answer = load_matchmaker(house).match(replace(AUNT, wants=("6-18-02-04",)), today=house.clock.today())
+    assert [ranked.card.id for ranked in answer.matches] == [guard]
+    assert [note.code for note in answer.widened] == ["any_work"]
+
+
+def test_samples_of_the_past_do_not_count_as_enough(house: House) -> None:
+    for _ in range(5):
+        add_posting(house, state=PostingState.HISTORICAL)
+    farther = add_posting(house, north_km=25)
+    answer = load_matchmaker(house).match(AUNT, k=10, today=house.clock.today())
+    assert farther in [ranked.card.id for ranked in answer.matches]
+    assert "max_km_x1.5" in [note.code for note in answer.widened]
+
+
+def test_a_search_near_a_place_ends_with_what_has_no_place(house: House) -> None:
+    placed = {add_posting(house) for _ in range(2)}
+    nowhere = [add_posting(house, lon=None, lat=None) for _ in range(3)]
+    matchmaker = load_matchmaker(house)
+    found, token = [], None
+    while True:
+        page = matchmaker.search(SearchQuery(near=HOME_TOWNSHIP), page_size=1, page_token=token)
+        found += [(item.card.id, item.distance_km) for item in page.items]
+        token = page.next_token
+        if token is None:
+            break
+    assert {each for each, _ in found[:2]} == placed
+    assert found[2:] == [(each, None) for each in nowhere]
+
+
 def test_enough_near_by_is_not_widened(house: House) -> None:
     ids = {add_posting(house) for _ in range(5)}
     far = add_posting(house, lon=106.55, lat=29.56, area_code="500103001")
@@ -279,7 +311,7 @@ def test_search_finds_by_words_of_the_title_and_by_what_they_mean(house: House) 
     assert [item.card.id for item in matchmaker.search(SearchQuery(words="看大门"), page_size=9).items] == [meant]
 
 
-@pytest.mark.parametrize("token", ["x", "AAAA", "é", "bm9wZQ", "MS4y.x", "bmFuLjE"])
+@pytest.mark.parametrize("token", ["x", "AAAA", "é", "9" * 500, "bm9wZQ", "MS4y.x", "bmFuLjE"])
 def test_a_strange_page_token_is_refused(house: House, token: str) -> None:
     matchmaker = load_matchmaker(house)
     with pytest.raises(BadPageToken):
