@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+from numpy.typing import NDArray
 
 from matching.bars import RULES, Query, first_barring_rule
 from matching.distances import great_circle_km, may_be_within, nearest_km
@@ -85,17 +86,22 @@ class MatchIndex:
         with self._changing:
             self._state = replace(self._state, today=today)
 
-    def rank(self, seeker: Seeker, k: int = 20, *, skill_min: float = 0.0) -> list[Match]:
+    def rank(
+        self, seeker: Seeker, k: int = 20, *, skill_min: float = 0.0, among: NDArray[np.int64] | None = None
+    ) -> list[Match]:
         """The k best openings that nothing bars, best first; ties stand by id.
 
         `skill_min` leaves out work whose skill part is lower: a caller who asks for one trade only starts high and
-        widens.
+        widens. `among` (m,) are the ids of the only openings that count; None: all do.
         Raises ValueError when k is below 1.
         """
         if k < 1:
             raise ValueError("k must be at least 1")
         state = self._state
-        reach = np.flatnonzero(may_be_within(state.market.rows, seeker.places, seeker.max_km))
+        may_count = may_be_within(state.market.rows, seeker.places, seeker.max_km)
+        if among is not None:
+            may_count &= np.isin(state.market.rows["id"], among)
+        reach = np.flatnonzero(may_count)
         query = self._query(state, seeker, reach)
         scored = self._score(state, seeker, query.only(first_barring_rule(seeker, query) < 0))
         if skill_min > 0:
@@ -150,10 +156,10 @@ class MatchIndex:
         return {rule.code: int(number) for rule, number in zip(RULES, numbers, strict=True) if number}
 
     def lacking_certificates(self, seeker: Seeker, *, skill_min: float = 0.0) -> dict[str, int]:
-        """For each certificate that the person does not hold: how many postings it keeps from them, most first.
+        """For each certificate that the person does not hold: how many postings it alone keeps from them, most first.
 
-        Counted are postings that nothing but lacking certificates bars and whose skill part is at least `skill_min`;
-        one that asks for two counts for both.
+        Counted are postings within reach that nothing but this certificate bars and whose skill part is at least
+        `skill_min`; one that asks for two that the person lacks counts for neither, since neither would open it.
         """
         state = self._state
         every = frozenset().union(*state.market.certificate_sets) | seeker.certificates
@@ -164,9 +170,10 @@ class MatchIndex:
         needed = scored.query.rows["certificates"][scored.parts["skill"] >= skill_min]
         found: dict[str, int] = {}
         for place, number in enumerate(np.bincount(needed, minlength=len(state.market.certificate_sets))):
-            for certificate in state.market.certificate_sets[place] - seeker.certificates:
-                if number:
-                    found[certificate] = found.get(certificate, 0) + int(number)
+            lacking = state.market.certificate_sets[place] - seeker.certificates
+            if number and len(lacking) == 1:
+                (certificate,) = lacking
+                found[certificate] = found.get(certificate, 0) + int(number)
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
     def _put(self, market: Market) -> None:

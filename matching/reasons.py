@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from matching.bars import age_on
 from matching.market import expected_pay
 from matching.scores import PROGRAMME_FIRST
-from matching.skills import character_pairs
+from matching.skills import character_pairs, pieces_of
 from matching.values import EDUCATION_RANK, Demand, Kind, Opening, Place, Precision, Priority, Reason, Seeker
 from matching.weights import Weights
 
@@ -113,6 +113,8 @@ def _skill(case: Case) -> Reason | None:
     if occupation in wants:
         place = wants.index(occupation)
         return Reason("wanted_work", "正是您要找的活" if place == 0 else f"是您要找的第{place + 1}种活")
+    if frozenset(pieces_of(case.opening.title)) & frozenset(pieces_of(case.seeker.skills_text)):
+        return Reason("words_match", "正是您说的活")
     if wants and occupation and case.parts["skill"] >= 0.5:
         return Reason("close_work", "和您要找的活相近")
     # The part may stand above the usual for the occupation's sake alone; only words that meet are told as meeting.
@@ -207,7 +209,9 @@ def _pay_doubt(case: Case) -> Reason | None:
 
 
 def _far(case: Case) -> Reason | None:
-    return Reason("far", f"{_distance(case)}，路远") if case.parts["near"] < 0.2 else None
+    if case.parts["near"] >= 0.2:
+        return None
+    return Reason("far", f"{_distance(case)}，{'天天来回难' if case.parts['commute'] < 1 else '路远'}")
 
 
 def _rough_place(case: Case) -> Reason | None:

@@ -2,11 +2,12 @@
 
     score = chance x worth
     chance = (floor + (1 - floor) * skill) * mean of the chance parts, by their shares
-    worth = mean of the worth parts, by their shares
+    worth = commute * mean of the worth parts, by their shares
 
-Every part is a number in 0-1; `docs/ranking.md` writes each one out. No part knows a person's age or sex: two people
-who differ in nothing else get the same scores, and only lawful bars tell their lists apart. Close to the published
-optimum for lists that job-seekers see: Bied et al. 2026, arXiv 2603.21699.
+`commute` is a factor, because a share among others would let pay and a roof carry work from the far end of the province
+past work that one comes home from. Every part is a number in 0-1; `docs/ranking.md` writes each one out. No part knows
+a person's age or sex: two people who differ in nothing else get the same scores, and only lawful bars tell their lists
+apart. Close to the published optimum for lists that job-seekers see: Bied et al. 2026, arXiv 2603.21699.
 """
 
 from dataclasses import dataclass, fields
@@ -66,6 +67,7 @@ class Scored:
 def score_rows(seeker: Seeker, query: Query, *, skill: Floats, weights: Weights) -> Scored:
     """Scores and parts of the query's n rows; `skill` (n,) in 0-1 tells how close their work is to what is wanted."""
     market, rows, km = query.market, query.rows, query.km
+    road = road_km(market, rows, km, weights)
     parts = {
         "skill": skill,
         "experience": _experience(seeker, rows),
@@ -75,7 +77,8 @@ def score_rows(seeker: Seeker, query: Query, *, skill: Floats, weights: Weights)
         "trust": np.where(rows["verified"], 1.0, UNCHECKED_TRUST),
         "programme": _programme(seeker, rows),
         "pay": _pay(seeker, market, rows, weights),
-        "near": _near(market, rows, km, weights),
+        "near": np.exp(-road / weights.decay_km),
+        "commute": weights.daily_km / np.maximum(road, weights.daily_km),
         "start": _start(seeker, rows, query.today),
         "keep": 0.4 * _yes_no(rows["meals"]) + 0.6 * _yes_no(rows["lodging"]),
         "insurance": _yes_no(rows["insurance"]),
@@ -85,7 +88,8 @@ def score_rows(seeker: Seeker, query: Query, *, skill: Floats, weights: Weights)
         "open_to_all": np.where((rows["age_max"] >= 0) & (rows["age_reason"] < 0), 0.0, 1.0),
     }
     chance = (weights.skill_floor + (1 - weights.skill_floor) * skill) * _mean(parts, weights.chance)
-    return Scored(query, np.round(chance * _mean(parts, weights.worth), SCORE_DECIMALS), parts)
+    worth = parts["commute"] * _mean(parts, weights.worth)
+    return Scored(query, np.round(chance * worth, SCORE_DECIMALS), parts)
 
 
 def _mean(parts: dict[str, Floats], shares: object) -> Floats:
@@ -146,10 +150,6 @@ def road_km(market: Market, rows: Rows, km: Floats, weights: Weights) -> Floats:
         return np.asarray(km * weights.detour)
     detours = np.array([weights.detours.get(code, weights.detour) for code in market.townships.texts], np.float64)
     return np.asarray(km * detours[rows["township"]])
-
-
-def _near(market: Market, rows: Rows, km: Floats, weights: Weights) -> Floats:
-    return np.asarray(np.exp(-road_km(market, rows, km, weights) / weights.decay_km))
 
 
 def _start(seeker: Seeker, rows: Rows, today: date) -> Floats:

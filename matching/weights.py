@@ -10,7 +10,10 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedWeight:
-    """One line of the published score: `group` is "chance" or "worth", `share` its share of that sum."""
+    """One line of the published score: `group` is "factor", "chance" or "worth".
+
+    `share` is the part's share of its sum; a factor multiplies one of the sums and has the share 1.
+    """
 
     name: str
     group: str
@@ -58,13 +61,15 @@ class Weights:
 
     `closeness[(a, b)]`, 0-1, is how well somebody who wants occupation `a` is served by `b`; a pair that is not named
     falls back on the tree in the codes (see `tree_closeness`). `going_rates[code]` is the usual pay of an occupation
-    in yuan a month, `detours[township]` how many times longer the road to a place is than the straight line.
+    in yuan a month, `detours[township]` how many times longer the road to a place is than the straight line. `daily_km`
+    by road is how far people go to work and back every day; beyond it a posting loses worth with each kilometre.
     """
 
     chance: ChanceWeights = field(default_factory=ChanceWeights)
     worth: WorthWeights = field(default_factory=WorthWeights)
     skill_floor: float = 0.05
     later_want: float = 0.9
+    without_words: float = 0.85
     text_share: float = 0.5
     unknown_skill: float = 0.3
     closeness: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -74,6 +79,7 @@ class Weights:
     )
     bait_multiple: float = 3.0
     decay_km: float = 15.0
+    daily_km: float = 40.0
     detour: float = 1.4
     detours: Mapping[str, float] = field(default_factory=dict)
     district_floor_km: float = 5.0
@@ -83,9 +89,18 @@ class Weights:
         """The going rate of an occupation in yuan a month; of an unknown one the general one."""
         return self.going_rates.get(occupation or "", self.going_rate_yuan_month)
 
+    def __post_init__(self) -> None:
+        if not (self.decay_km > 0 and self.daily_km > 0):
+            raise ValueError("distances that score must be above zero")
+
     def published(self) -> list[PublishedWeight]:
-        """Every part with its share, in the order of the sums, for a page that people read."""
-        lines = []
+        """Every part with its share, the factors first, then in the order of the sums, for a page that people read."""
+        lines = [
+            PublishedWeight(name="skill", group="factor", label="对不对口", share=1.0, text=_SKILL_TOLD),
+            PublishedWeight(
+                name="commute", group="factor", label="能不能天天回家", share=1.0, text=_commute_told(self.daily_km)
+            ),
+        ]
         for group, shares in (("chance", self.chance), ("worth", self.worth)):
             total = sum(getattr(shares, part.name) for part in fields(shares))
             for part in fields(shares):
@@ -118,6 +133,13 @@ def _check_shares(shares: ChanceWeights | WorthWeights) -> None:
     values = [getattr(shares, part.name) for part in fields(shares)]
     if any(value < 0 for value in values) or not sum(values) > 0:
         raise ValueError("shares must not be negative and not all zero")
+
+
+_SKILL_TOLD = "正是你要找的活算满分，相近的少算，不沾边的几乎不算；岗位名字就是你说的那几个字，排在最前"
+
+
+def _commute_told(daily_km: float) -> str:
+    return f"山路来回，单程{daily_km:g}公里以内不减；再远，路多一倍，分减一半"
 
 
 _TOLD = {

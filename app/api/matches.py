@@ -137,10 +137,11 @@ class MatchOut(BaseModel):
 
 
 class LackingOut(BaseModel):
-    """A certificate and how many postings it would open."""
+    """A certificate and how many postings it alone would open within so many kilometres."""
 
     certificate: str
     postings: int
+    within_km: float
 
 
 class MatchAnswerOut(BaseModel):
@@ -176,7 +177,10 @@ def answer_out(answer: MatchAnswer, fragments: Fragments) -> dict[str, Any]:
         "matches": [_match_out(ranked, fragments) for ranked in answer.matches],
         "widened": [_note_out(note) for note in answer.widened],
         "refused": dict(answer.refused),
-        "lacking": [{"certificate": each.name, "postings": each.postings} for each in answer.lacking],
+        "lacking": [
+            {"certificate": each.name, "postings": each.postings, "within_km": each.within_km}
+            for each in answer.lacking
+        ],
         "notes": [_note_out(note) for note in answer.notes],
     }
 

@@ -67,7 +67,7 @@ def print_answer(answer: MatchAnswer, console: Console) -> None:
     for note in (*answer.widened, *answer.notes):
         console.print(note.text, markup=False)
     for each in answer.lacking:
-        console.print(f"还有{each.postings}个岗位要有{each.name}", markup=False)
+        console.print(f"{each.within_km:g}公里内还有{each.postings}个岗位要有{each.name}", markup=False)
     if not answer.matches:
         if not answer.notes:
             console.print("没有找到合适的岗位。可以打12333问问，或者换个说法再找。")

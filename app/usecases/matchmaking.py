@@ -111,10 +111,23 @@ class RankedPosting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LackingCertificate:
-    """A certificate that alone keeps somebody from so many postings of the work that they want."""
+    """A certificate that alone keeps somebody from so many postings of the work that they want, within so many km."""
 
     name: str
     postings: int
+    within_km: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """What somebody insists on: `older` keeps to work that suits older people, the others forbid a way of widening."""
+
+    older: bool = False
+    distance: bool = False
+    kinds: bool = False
+
+
+NO_FILTERS = Filters()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +187,7 @@ class _Board:
     is_rough: NDArray[np.bool_]
     is_in_city: NDArray[np.bool_]
     is_historical: NDArray[np.bool_]
+    suits_older: NDArray[np.bool_]
     kinds: NDArray[np.str_]
     occupations: NDArray[np.str_]
     words: tuple[str, ...]
@@ -189,6 +203,7 @@ class _Board:
             is_rough=np.array([card.precision is Precision.DISTRICT for card in ordered], np.bool_),
             is_in_city=np.array([_is_in_city(card) for card in ordered], np.bool_),
             is_historical=np.array([card.is_historical for card in ordered], np.bool_),
+            suits_older=np.array([card.suits_older for card in ordered], np.bool_),
             kinds=np.array([card.kind for card in ordered], np.str_),
             occupations=np.array([card.occupation_code or "" for card in ordered], np.str_),
             words=tuple(_plain(f"{card.title} {card.employer_name}") for card in ordered),
@@ -340,38 +355,40 @@ class Matchmaker:
             for found in self._resolver.resolve(words, k)
         ]
 
-    def match(self, profile: Profile, *, k: int = 10, today: date) -> MatchAnswer:
+    def match(self, profile: Profile, *, k: int = 10, today: date, filters: Filters = NO_FILTERS) -> MatchAnswer:
         """The k best postings for somebody, with reasons; widened in the stated order when little fits.
 
         The order: 1.5 and 2.5 times as far, the whole city, other kinds of work, related occupations; and where all
-        that finds nothing, any work within the person's own reach. Samples of the past do not count as found.
+        that finds nothing, any work within the person's own reach. What the filters insist on is never widened.
+        Samples of the past do not count as found.
 
         Raises:
             AreaUnknown: home leads to no place.
             Invalid: neither age nor birth date.
         """
         resolved = [self._understand(words) for words in profile.wants]
-        seeker, home_code = self._seeker(profile, resolved, today=today)
-        own = _SKILL_OWN * self._index.weights.later_want ** max(0, len(seeker.wants) - 1) if seeker.wants else 0.0
-        found = self._index.rank(seeker, k, skill_min=own)
-        near_by = seeker
+        near_by, home_code = self._seeker(profile, resolved, today=today)
+        board = self._board
+        among = board.ids[board.suits_older] if filters.older else None
+        own = _SKILL_OWN * self._index.weights.later_want ** max(0, len(near_by.wants) - 1) if near_by.wants else 0.0
+        found = self._index.rank(near_by, k, skill_min=own, among=among)
+        seeker = near_by
         taken: list[Note] = []
         told = 0
-        for step in _steps(seeker, own):
+        for step in _steps(near_by, own, filters):
             if self._count_open(found) >= min(k, LITTLE):
                 break
             seeker = step.seeker
             taken.append(step.note)
-            wider = self._index.rank(seeker, k, skill_min=step.skill_min)
+            wider = self._index.rank(seeker, k, skill_min=step.skill_min, among=among)
             if len(wider) > len(found):
                 # A step stays in force behind the next one, so all up to this one are told.
                 found, told = wider, len(taken)
-        if not found and seeker.wants:
-            found = self._index.rank(near_by, k)
+        if not found and near_by.wants:
+            found = self._index.rank(near_by, k, among=among)
             if found:
                 taken, told = [ANY_WORK], 1
-        cards = self._board.cards
-        ranked = [(match, cards[match.opening_id]) for match in found if match.opening_id in cards]
+        ranked = [(match, board.cards[match.opening_id]) for match in found if match.opening_id in board.cards]
         return MatchAnswer(
             resolved=tuple(resolved),
             matches=tuple(
@@ -380,11 +397,15 @@ class Matchmaker:
             ),
             widened=tuple(taken[:told]),
             refused=self._index.refusal_counts(seeker),
-            lacking=tuple(
-                LackingCertificate(name=name, postings=number)
-                for name, number in self._index.lacking_certificates(seeker, skill_min=own).items()
-            ),
+            # What lies far away is named only where the own reach has nothing to open.
+            lacking=self._lacking(near_by, own) or self._lacking(seeker, own),
             notes=_notes_for(seeker, today),
+        )
+
+    def _lacking(self, seeker: Seeker, skill_min: float) -> tuple[LackingCertificate, ...]:
+        found = self._index.lacking_certificates(seeker, skill_min=skill_min)
+        return tuple(
+            LackingCertificate(name=name, postings=number, within_km=seeker.max_km) for name, number in found.items()
         )
 
     def _count_open(self, found: Sequence[Match]) -> int:
@@ -561,15 +582,17 @@ class _Step:
     note: Note
 
 
-def _steps(seeker: Seeker, skill_min: float) -> Iterator[_Step]:
-    """The stated order of widening; each step keeps what the steps before it opened."""
+def _steps(seeker: Seeker, skill_min: float, filters: Filters) -> Iterator[_Step]:
+    """The stated order of widening, but for what is insisted on; each step keeps what the steps before it opened."""
     wider = seeker
-    for times in (1.5, 2.5):
-        wider = replace(wider, max_km=seeker.max_km * times)
-        yield _Step(wider, skill_min, Note(code=f"max_km_x{times:g}", text=f"附近不多，放宽到{wider.max_km:.0f}公里"))
-    wider = replace(wider, max_km=max(WHOLE_CITY_KM, wider.max_km))
-    yield _Step(wider, skill_min, Note(code="city", text="附近不多，放宽到全市"))
-    if seeker.kinds:
+    if not filters.distance:
+        for times in (1.5, 2.5):
+            wider = replace(wider, max_km=seeker.max_km * times)
+            told = f"附近不多，放宽到{wider.max_km:.0f}公里"
+            yield _Step(wider, skill_min, Note(code=f"max_km_x{times:g}", text=told))
+        wider = replace(wider, max_km=max(WHOLE_CITY_KM, wider.max_km))
+        yield _Step(wider, skill_min, Note(code="city", text="附近不多，放宽到全市"))
+    if seeker.kinds and not filters.kinds:
         wider = replace(wider, kinds=frozenset())
         yield _Step(wider, skill_min, Note(code="kinds", text="也看了别的用工方式（全职、零工等）"))
     if skill_min > SKILL_FITTING:

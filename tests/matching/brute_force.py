@@ -6,6 +6,8 @@ When the two differ, the document decides who is right, not this file.
 
 import itertools
 import math
+import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,6 +17,7 @@ from matching import Opening, Place, Seeker
 EARTH_KM = 6371.0088
 DISTRICT_KM = 5.0
 DETOUR = 1.4
+COMMUTE_KM = 40.0
 GOING_RATE = 4961.0
 
 CHANCE_SHARES = {"experience": 0.20, "education": 0.16, "room": 0.20, "reply": 0.18, "trust": 0.10, "programme": 0.16}
@@ -55,6 +58,9 @@ KIND_PARTS = {
 PROGRAMME_PARTS = {"poverty_alleviated": 1.0, "hard_to_employ": 0.6, "none": 0.35}
 EASE_OF_LEVEL = {None: 0.8, 1: 1.0, 2: 0.8, 3: 0.45, 4: 0.1}
 EASE_TAKEN = {"heavy_lifting": 0.3, "nights": 0.2, "heat": 0.1, "dust": 0.1, "chemicals": 0.1, "heights": 0.1}
+BRACKETED = re.compile(r"[(\[【〔《<「].*?[)\]】〕》>」]", re.DOTALL)
+CALLS = ("急招", "急聘", "诚聘", "诚招", "高薪", "直招", "招聘", "招")
+ENDINGS = ("师傅", "人员", "工人", "工", "员", "的")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +129,6 @@ def first_rule(
         return "sex_statutory"
     if any(certificate not in seeker.certificates for certificate in opening.certificates):
         return "certificate"
-    # Where several limits hold, the document does not say which is told: the first of the closed list, as elsewhere.
     for limit, demand in LIMITS.items():
         if limit in seeker.limits and demand in opening.demands:
             return f"limit_{limit}"
@@ -155,9 +160,53 @@ def closeness(wanted: str, offered: str, tables: Tables) -> float:
     return 0.3 if one[:-2] == other[:-2] else 0.0
 
 
+def plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).lower()
+
+
 def pairs_of(text: str) -> set[str]:
-    lower = text.lower()
-    return {a + b for a, b in itertools.pairwise(lower) if a.isalnum() and b.isalnum()}
+    """The pairs of a plain text."""
+    return {a + b for a, b in itertools.pairwise(text) if a.isalnum() and b.isalnum()}
+
+
+def without_call(piece: str) -> str:
+    """What advertises, taken off the beginning until nothing more comes off."""
+    # The document does not say whether a shorter word is tried where a longer one would leave too little: it is.
+    for call in CALLS:
+        if piece.startswith(call) and len(piece) - len(call) >= 2:
+            return without_call(piece[len(call) :])
+    return piece
+
+
+def without_ending(piece: str) -> str:
+    # Here too a shorter word is tried where a longer one would leave too little.
+    for ending in ENDINGS:
+        if piece.endswith(ending) and len(piece) - len(ending) >= 2:
+            return piece[: -len(ending)]
+    return piece
+
+
+def pieces_of(text: str) -> list[str]:
+    """The pieces of a plain text."""
+    # The document does not say whether what stands before and behind brackets becomes one run: it does not. Nor does
+    # it say what a bracket is that nothing closes: it parts like any other sign, and what follows it is kept.
+    runs = itertools.groupby(BRACKETED.sub(" ", text), str.isalnum)
+    return [without_ending(without_call("".join(run))) for is_piece, run in runs if is_piece]
+
+
+def dice(one: str, other: str) -> float:
+    pairs, others = pairs_of(one), pairs_of(other)
+    # The document does not say what two pieces without pairs have in common: nothing.
+    return 2 * len(pairs & others) / (len(pairs) + len(others)) if pairs or others else 0.0
+
+
+def said(words: str, title: str) -> float:
+    """How far the title says what the person said."""
+    words, title = plain(words), plain(title)
+    alike = max((dice(a, b) ** 2 for a in pieces_of(words) for b in pieces_of(title)), default=0.0)
+    pairs = pairs_of(title)
+    shared = len(pairs & pairs_of(words)) / len(pairs) if pairs else 0.0
+    return max(alike, 0.5 * shared)
 
 
 def skill(seeker: Seeker, opening: Opening, tables: Tables) -> float:
@@ -167,11 +216,14 @@ def skill(seeker: Seeker, opening: Opening, tables: Tables) -> float:
         close = max(
             closeness(wanted, opening.occupation, tables) * 0.9**place for place, wanted in enumerate(seeker.wants)
         )
+    # The document does not say whether blanks alone are words: whatever is not empty is.
     if seeker.skills_text:
-        title = pairs_of(opening.title)
-        shared = len(title & pairs_of(seeker.skills_text)) / len(title) if title else 0.0
-        close += (1 - close) * 0.5 * shared
+        return 1 - (1 - 0.85 * close) * (1 - said(seeker.skills_text, opening.title))
     return close
+
+
+def commute(road_km: float) -> float:
+    return 1.0 if road_km <= COMMUTE_KM else COMMUTE_KM / road_km
 
 
 def pay(seeker: Seeker, opening: Opening, tables: Tables) -> float:
@@ -182,9 +234,8 @@ def pay(seeker: Seeker, opening: Opening, tables: Tables) -> float:
         assert high is not None
         expected = 0.75 * high
     else:
-        expected = low + ((low if high is None else high) - low) / 4
+        expected = low + max(0.0, (low if high is None else high) - low) / 4
     going_rate = tables.going_rates.get(opening.occupation or "", GOING_RATE)
-    # The document does not say what asking for 0 yuan is; who asks for nothing has named nothing.
     mark = seeker.pay_min_yuan_month or going_rate
     times = expected / mark
     part = 0.6 * times**2 if times < 1 else 0.6 + 0.4 * min(1.0, (times - 1) / 0.5)
@@ -244,6 +295,7 @@ def all_parts(seeker: Seeker, opening: Opening, *, today: date, km: float, table
     road_km = km * tables.detours.get(opening.place.township or "", DETOUR)
     return {
         "skill": skill(seeker, opening, tables),
+        "commute": commute(road_km),
         "experience": experience(seeker, opening),
         "education": education(seeker, opening),
         "room": left / (left + 0.5 * sent + 0.5),
@@ -282,7 +334,7 @@ def judge(
     return Judged(
         opening_id=opening.id,
         rule=None,
-        score=round((0.05 + 0.95 * parts["skill"]) * chance * worth, 9),
+        score=round((0.05 + 0.95 * parts["skill"]) * chance * parts["commute"] * worth, 9),
         distance_km=km,
         parts=parts,
     )

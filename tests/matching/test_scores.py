@@ -30,6 +30,17 @@ PAIRS: list[tuple[str, Facts, Facts, Facts]] = [
     ("skill", {"occupation": UNRELATED}, {"occupation": GUARD}, {"wants": (UNRELATED, GUARD)}),
     ("skill", {"title": "小区夜班保安"}, {"title": "仓库"}, {"skills_text": "当过小区保安", "wants": ()}),
     ("skill", {"title": "ABC保安"}, {"title": "AB保安"}, {"skills_text": "abc", "wants": (UNRELATED,)}),
+    ("skill", {"title": "工地小工", "occupation": SAME_GROUP}, {"title": "砌墙"}, {"skills_text": "工地小工"}),
+    (
+        "skill",
+        {"title": "急招！工地小工（日结）", "occupation": UNRELATED},
+        {"title": "砌墙"},
+        {"skills_text": "工地小工"},
+    ),
+    ("skill", {"title": "货车司机"}, {"title": "开车床", "occupation": SAME_GROUP}, {"skills_text": "开车"}),
+    # Where no two kilometres are near any more, the way still tells.
+    ("commute", {"place": place_at(200)}, {"place": place_at(210)}, {"max_km": 600.0}),
+    ("commute", {"place": place_at(200)}, {"place": place_at(200, township="500238106")}, {"max_km": 600.0}),
     ("experience", {}, {"experience_years_min": 5}, {"experience_years": 2}),
     ("experience", {"experience_years_min": 3}, {"experience_years_min": 5}, {"experience_years": 2}),
     ("experience", {"experience_years_min": 0}, {"experience_years_min": 1}, {}),
@@ -86,8 +97,13 @@ CHANCE = [part.name for part in fields(ChanceWeights)]
 WORTH = [part.name for part in fields(WorthWeights)]
 
 
+FACTORS = ["skill", "commute"]
+LONG_ROAD = {"500238106": 2.0}
+
+
 def ranked(better: Facts, worse: Facts, person: Facts, weights: Weights | None = None) -> list[Match]:
     openings = [plain_opening(1, **worse), plain_opening(2, **better)]
+    weights = weights or Weights(detours=LONG_ROAD)
     return MatchIndex.build(openings, today=TODAY, weights=weights).rank(plain_seeker(**person))
 
 
@@ -106,14 +122,14 @@ def test_one_fact_changes_one_part_and_the_order(part: str, better: Facts, worse
     assert first.score > second.score
     assert {name for name in first.parts if first.parts[name] != second.parts[name]} == {part}
     assert first.parts[part] > second.parts[part]
-    if part != "skill":
+    if part not in FACTORS:
         tied = ranked(better, worse, person, without(part))
         assert [match.opening_id for match in tied] == [1, 2]
         assert tied[0].score == tied[1].score
 
 
 def test_every_part_has_a_pair() -> None:
-    assert {part for part, *_ in PAIRS} == {"skill", *CHANCE, *WORTH}
+    assert {part for part, *_ in PAIRS} == {*FACTORS, *CHANCE, *WORTH}
 
 
 PARTS_BY_HAND: list[tuple[str, float, Facts, Facts]] = [
@@ -124,9 +140,25 @@ PARTS_BY_HAND: list[tuple[str, float, Facts, Facts]] = [
     ("skill", 0.3, {}, {"wants": ()}),
     ("skill", 0.81, {}, {"wants": (UNRELATED, UNRELATED, GUARD)}),
     ("skill", 0.9, {}, {"wants": (SAME_GROUP, GUARD)}),
-    ("skill", 0.3 + 0.7 * 0.5 * 2 / 3, {"title": "小区保安", "occupation": None}, {"skills_text": "区保安"}),
-    ("skill", 0.3 + 0.7 * 0.5, {"title": "保-安 CNC", "occupation": None}, {"skills_text": "cnc"}),
-    ("skill", 0.3, {"title": "！", "occupation": None}, {"skills_text": "！！"}),
+    ("skill", 0.85, {"title": "门卫"}, {"skills_text": "看屋"}),
+    # 区保 and 保安, of two and of three pairs: dice 0.8.
+    ("skill", 1 - 0.745 * 0.36, {"title": "小区保安", "occupation": None}, {"skills_text": "区保安"}),
+    ("skill", 1.0, {"title": "保-安 CNC", "occupation": None}, {"skills_text": "cnc"}),
+    (
+        "skill",
+        1.0,
+        {"title": "急招！高薪保安员（包吃住）/门卫", "occupation": UNRELATED},
+        {"skills_text": "看门，保安"},
+    ),
+    ("skill", 0.255, {"title": "招工", "occupation": None}, {"skills_text": "招聘"}),
+    ("skill", 0.255, {"title": "！", "occupation": None}, {"skills_text": "！！"}),
+    # A long story says half of what a word would: 货车, 车司, 司机 all stand in it.
+    (
+        "skill",
+        1 - 0.745 * 0.5,
+        {"title": "货车司机", "occupation": None},
+        {"skills_text": "年轻时跟人跑过几年大货车司机也开过挖机修过路"},
+    ),
     ("experience", 0.4, {"experience_years_min": 5}, {"experience_years": 2}),
     ("experience", 0.2, {"experience_years_min": 10}, {"experience_years": 0}),
     ("experience", 0.7, {"experience_years_min": 10}, {}),
@@ -148,6 +180,8 @@ PARTS_BY_HAND: list[tuple[str, float, Facts, Facts]] = [
     ("pay", 0.0, {"pay_min_yuan_month": 4 * 4961}, {}),
     ("pay", 0.5, {"pay_min_yuan_month": 35000}, {"pay_min_yuan_month": 10000}),
     ("pay", 0.6, {"pay_min_yuan_month": 4961}, {"pay_min_yuan_month": 0}),
+    ("commute", 1.0, {"place": place_at(28)}, {}),
+    ("commute", 0.5, {"place": place_at(80 / 1.4)}, {"max_km": 600.0}),
     ("near", math.exp(-10 * 1.4 / 15), {"place": place_at(10)}, {}),
     ("near", math.exp(-5 * 1.4 / 15), {"place": place_at(0, precision="district")}, {}),
     ("start", 0.5, {"starts_on": TODAY + timedelta(days=30)}, {}),
@@ -236,8 +270,9 @@ def test_the_nearer_of_two_places_counts() -> None:
 
 def test_the_published_weights_are_those_of_the_score() -> None:
     lines = Weights().published()
-    assert [line.name for line in lines] == [*CHANCE, *WORTH]
-    assert [line.group for line in lines] == ["chance"] * len(CHANCE) + ["worth"] * len(WORTH)
+    assert [line.name for line in lines] == [*FACTORS, *CHANCE, *WORTH]
+    assert [line.group for line in lines] == ["factor"] * 2 + ["chance"] * len(CHANCE) + ["worth"] * len(WORTH)
+    assert "40公里" in lines[1].text
     for group in ("chance", "worth"):
         assert sum(line.share for line in lines if line.group == group) == pytest.approx(1)
     assert all(re.search(r"[\u4e00-\u9fff]", line.label) and line.text for line in lines)
@@ -249,6 +284,27 @@ def test_the_published_weights_are_those_of_the_score() -> None:
 def test_shares_that_say_nothing_are_refused(shares: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="shares"):
         WorthWeights(**shares)
+
+
+@pytest.mark.parametrize("distance", [{"decay_km": 0.0}, {"daily_km": 0.0}, {"daily_km": -1.0}])
+def test_distances_that_would_divide_by_nothing_are_refused(distance: Facts) -> None:
+    with pytest.raises(ValueError, match="distances"):
+        Weights(**distance)
+
+
+def test_no_pay_and_no_roof_carry_the_far_end_of_the_city_past_work_one_comes_home_from() -> None:
+    far = {
+        "place": place_at(381),
+        "pay_min_yuan_month": 9000,
+        "meals": True,
+        "lodging": True,
+        "insurance": True,
+        "reply_rate": 1.0,
+        "verified": True,
+        "openings": 50,
+    }
+    near = {"place": place_at(14), "pay_min_yuan_month": 2600, "sent": 20, "reply_rate": 0.1, "insurance": False}
+    assert [match.opening_id for match in ranked(near, far, {"max_km": 600.0})] == [2, 1]
 
 
 def test_only_the_proportion_of_shares_counts() -> None:

@@ -15,7 +15,7 @@ from app.kit.database import read_session, write_session
 from app.kit.errors import Invalid
 from app.store.postings import Posting
 from app.usecases.areas import AreaUnknown
-from app.usecases.matchmaking import BadPageToken, Matchmaker, Note, Profile, RankedPosting, SearchQuery
+from app.usecases.matchmaking import BadPageToken, Filters, Matchmaker, Note, Profile, RankedPosting, SearchQuery
 from app.usecases.postings import close_expired_postings
 from app.wiring import House, load_matchmaker
 from tests.houses import HOME_TOWNSHIP
@@ -168,11 +168,75 @@ def test_a_certificate_that_alone_is_lacking_is_named(house: House) -> None:
     profile = replace(AUNT, wants=("水电工",))
     answer = load_matchmaker(house).match(profile, today=house.clock.today())
     assert answer.matches == ()
-    assert [(each.name, each.postings) for each in answer.lacking] == [("低压电工作业证", 1)]
+    assert [(each.name, each.postings, each.within_km) for each in answer.lacking] == [("低压电工作业证", 1, 20)]
     holder = replace(profile, certificates=frozenset({"低压电工作业证"}))
     answer = load_matchmaker(house).match(holder, today=house.clock.today())
     assert [ranked.card.id for ranked in answer.matches] == [electrician]
     assert answer.lacking == ()
+
+
+def test_of_two_certificates_that_are_lacking_together_neither_is_promised_to_open_anything(house: House) -> None:
+    pair = ["低压电工作业证", "高处作业证"]
+    add_posting(house, title="水电工", occupation_code="6-31-01-03", physical_level=2, certificates=pair)
+    profile = replace(AUNT, wants=("水电工",))
+    assert load_matchmaker(house).match(profile, today=house.clock.today()).lacking == ()
+    half = replace(profile, certificates=frozenset(pair[:1]))
+    lacking = load_matchmaker(house).match(half, today=house.clock.today()).lacking
+    assert [(each.name, each.postings) for each in lacking] == [("高处作业证", 1)]
+
+
+def test_certificates_are_counted_near_by_and_only_where_they_open_nothing_there_further_off(house: House) -> None:
+    far = [add_posting(house, title="水电工", occupation_code="6-31-01-03", north_km=60) for _ in range(3)]
+    profile = replace(AUNT, wants=("水电工",))
+    lacking = load_matchmaker(house).match(profile, today=house.clock.today()).lacking
+    assert [(each.postings, each.within_km) for each in lacking] == [(len(far), 600)]
+    add_posting(house, title="水电工", occupation_code="6-31-01-03")
+    lacking = load_matchmaker(house).match(profile, today=house.clock.today()).lacking
+    assert [(each.postings, each.within_km) for each in lacking] == [(1, 20)]
+
+
+def test_distance_tells_after_widening_to_the_whole_city(house: House) -> None:
+    good: dict[str, Any] = {"pay": Pay(unit=PayUnit.MONTH, low=Decimal(6000), high=Decimal(7000)), "meals": True, "lodging": True}
+    far = add_posting(house, lon=106.55, lat=29.56, area_code="500103001", openings=40, insurance=True, **good)
+    near = add_posting(house, north_km=21, openings=1)
+    answer = load_matchmaker(house).match(AUNT, today=house.clock.today())
+    assert [note.code for note in answer.widened][-1] == "city"
+    assert [ranked.card.id for ranked in answer.matches] == [near, far]
+
+
+def test_a_title_that_says_the_words_stands_before_the_occupation_they_were_taken_for(house: House) -> None:
+    # 工地小工 has no code of its own and is taken for 砌筑工; 混凝土工 is where its postings are often put.
+    bricklayer = add_posting(house, title="砌墙师傅", occupation_code="6-29-01-01")
+    said = add_posting(house, title="急招工地小工（日结）", occupation_code="6-29-01-02", north_km=2)
+    profile = replace(AUNT, wants=("工地小工",), sex=Sex.MALE)
+    assert listed(house, profile) == [said, bricklayer]
+
+
+def test_a_filter_for_older_people_looks_at_every_posting(house: House) -> None:
+    for _ in range(5):
+        add_posting(house, title="快递分拣", occupation_code="4-02-05-01", physical_level=2)
+    guard = add_posting(house, title="小区保安", occupation_code=GUARD, north_km=15)
+    anything = replace(AUNT, wants=())
+    matchmaker = load_matchmaker(house)
+    older = matchmaker.match(anything, k=1, today=house.clock.today(), filters=Filters(older=True))
+    assert [ranked.card.id for ranked in older.matches] == [guard]
+    assert matchmaker.match(anything, k=1, today=house.clock.today()).matches[0].card.id != guard
+
+
+def test_what_is_insisted_on_is_not_widened(house: House) -> None:
+    add_posting(house, north_km=25)
+    add_posting(house, kind=PostingKind.PART_TIME)
+    profile = replace(AUNT, kinds=frozenset({PostingKind.FULL_TIME}))
+    matchmaker = load_matchmaker(house)
+
+    def found(filters: Filters) -> tuple[int, set[str]]:
+        answer = matchmaker.match(profile, today=house.clock.today(), filters=filters)
+        return len(answer.matches), {note.code for note in answer.widened}
+
+    assert found(Filters()) == (2, {"max_km_x1.5", "max_km_x2.5", "city", "kinds"})
+    assert found(Filters(distance=True)) == (1, {"kinds"})
+    assert found(Filters(kinds=True)) == (1, {"max_km_x1.5"})
+    assert found(Filters(distance=True, kinds=True)) == (0, set())
 
 
 def test_nobody_is_asked_for_a_paper_of_work_they_do_not_want(house: House) -> None:

@@ -16,7 +16,7 @@ from app.domain.postings import PostingKind, ReportReason
 from app.kit.database import read_session, write_session
 from app.kit.errors import Fault
 from app.usecases.areas import AreaFact, AreaUnknown
-from app.usecases.matchmaking import MatchAnswer, Note, Profile, RankedPosting
+from app.usecases.matchmaking import Filters, MatchAnswer, Note, Profile, RankedPosting
 from app.usecases.postings import PostingCard, PostingNotFound, load_posting, report_posting
 from app.web import wording
 from app.web.answers import Answers, one_line, read_answers
@@ -30,8 +30,6 @@ postings = APIRouter(include_in_schema=False)
 
 # Who has not said an age is taken for an adult whom no rule about age concerns, neither as young nor as older.
 AGE_NOT_SAID = 40
-# Filters are applied to so many of the best: the ranking does not know some, and widens the others where little fits.
-FILTERED_POOL = 300
 SIMILAR = 3
 OTHER_NAMES = 4
 MOST_CERTIFICATES = 3
@@ -63,12 +61,12 @@ def list_postings(request: Request) -> Response:
     if home is None:
         return render(request, "near.html", regions=regions_of(house.ready_matchmaker().areas), query=query)
     words = _words(query, answers)
-    profile = _profile(home, words, answers, query)
-    pool = FILTERED_POOL if query.is_filtered else query.shown + 1
-    found = house.ready_matchmaker().match(profile, k=pool, today=house.clock.today())
-    passing = [match for match in found.matches if _passes(match, query)]
+    found = _find(house, home, words, answers, query)
     # Nobody is left before an empty list while there is work: then the filters are let go, and the page says so.
-    matches = passing or found.matches
+    is_let_go = query.is_filtered and not found.matches
+    if is_let_go:
+        found = _find(house, home, words, answers, query.without_filters())
+    matches = found.matches
     return render(
         request,
         "list.html",
@@ -82,7 +80,7 @@ def list_postings(request: Request) -> Response:
         kinds=PostingKind,
         resolved=found.resolved,
         other_names=_other_names(house, words, found),
-        notes=_notes(found, query, let_go=bool(matches) and not passing),
+        notes=_notes(found, let_go=is_let_go and bool(matches)),
         refused=wording.refusals(found.refused),
         lacking=found.lacking[:MOST_CERTIFICATES],
         choices_km=CHOICES_KM,
@@ -192,6 +190,16 @@ def _words(query: ListQuery, answers: Answers) -> str:
     return answers.words or "" if query.near is None else ""
 
 
+def _find(house: House, home: AreaFact, words: str, answers: Answers, query: ListQuery) -> MatchAnswer:
+    """As many matches as the page shows and one more, which tells whether there are more."""
+    return house.ready_matchmaker().match(
+        _profile(home, words, answers, query),
+        k=query.shown + 1,
+        today=house.clock.today(),
+        filters=Filters(older=query.older, distance=query.km is not None, kinds=query.kind is not None),
+    )
+
+
 def _profile(home: AreaFact, words: str, answers: Answers, query: ListQuery) -> Profile:
     profile = Profile(
         home=home.code,
@@ -235,20 +243,10 @@ def _cautions(match: RankedPosting) -> list[str]:
     return [note.text for note in match.cautions if note.code != "historical"]
 
 
-def _passes(match: RankedPosting, query: ListQuery) -> bool:
-    """Whether a posting is what the filters ask for."""
-    return (
-        (query.kind is None or match.card.kind is query.kind)
-        and (query.km is None or (match.distance_km is not None and match.distance_km <= query.km))
-        and (not query.older or match.card.suits_older)
-    )
-
-
-def _notes(found: MatchAnswer, query: ListQuery, *, let_go: bool) -> list[str]:
-    """How the search was widened, of the steps in distance only the last; filters take back what they shut out."""
+def _notes(found: MatchAnswer, *, let_go: bool) -> list[str]:
+    """How the search was widened, of the steps in distance only the last."""
     distances = [note for note in found.widened if note.code in _DISTANCE_STEPS]
-    others = [note for note in found.widened if note not in distances and (note.code != "kinds" or query.kind is None)]
-    widened = (*(distances[-1:] if query.km is None or let_go else ()), *others)
+    widened = (*distances[-1:], *(note for note in found.widened if note not in distances))
     return [*(["您点的条件附近没有，先看看别的活"] if let_go else []), *(note.text for note in widened)]
 
 
