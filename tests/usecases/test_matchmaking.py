@@ -196,7 +196,11 @@ def test_certificates_are_counted_near_by_and_only_where_they_open_nothing_there
 
 
 def test_distance_tells_after_widening_to_the_whole_city(house: House) -> None:
-    good: dict[str, Any] = {"pay": Pay(unit=PayUnit.MONTH, low=Decimal(6000), high=Decimal(7000)), "meals": True, "lodging": True}
+    good: dict[str, Any] = {
+        "pay": Pay(unit=PayUnit.MONTH, low=Decimal(6000), high=Decimal(7000)),
+        "meals": True,
+        "lodging": True,
+    }
     far = add_posting(house, lon=106.55, lat=29.56, area_code="500103001", openings=40, insurance=True, **good)
     near = add_posting(house, north_km=21, openings=1)
     answer = load_matchmaker(house).match(AUNT, today=house.clock.today())
