@@ -16,10 +16,10 @@ from starlette.responses import Response, StreamingResponse
 from app.api.answers import OPEN_TO_ALL
 from app.api.cards import posting_out
 from app.api.houses import CurrentHouse
-from app.api.parameters import HIGHEST_ID, none_if_empty
+from app.api.parameters import none_if_empty
 from app.api.problems import declares
 from app.api.tokens import read_token, write_token
-from app.kit.database import read_session
+from app.kit.database import HIGHEST_ID, read_session
 from app.kit.errors import Busy, Invalid
 from app.usecases.feed import FeedEntry, list_changes, load_occupations, settled_until
 from app.usecases.matchmaking import BadPageToken

@@ -18,6 +18,7 @@ from app.api.problems import Internal
 _LOG = logging.getLogger("jiujin.api")
 
 LARGEST_BODY_BYTES = 64 * 1024
+_LENGTH_DIGITS = 18
 
 
 class BodyLimit:
@@ -36,7 +37,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         labelled = Headers(scope=scope).get("content-length", "0")
-        too_large = not labelled.isdecimal() or int(labelled) > self.most_bytes
+        # By its length first: Python does not read a number of more than 4,300 digits.
+        too_large = not labelled.isdecimal() or len(labelled) > _LENGTH_DIGITS or int(labelled) > self.most_bytes
         received = 0
 
         async def receive_within_limit() -> Message:

@@ -15,9 +15,9 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.api.problems import refusal
+from app.kit.database import HIGHEST_ID
 from app.kit.errors import FieldFault, Invalid
 
-HIGHEST_ID = 2**31 - 1  # ids are 32-bit integers in PostgreSQL
 EARLIEST_DAY, LATEST_DAY = date(1949, 10, 1), date(2100, 12, 31)
 LARGEST_PAGE = 100
 

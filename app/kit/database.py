@@ -31,6 +31,9 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 
+HIGHEST_ID = 2**31 - 1
+"""Ids are 32-bit integers in PostgreSQL, which fails on a higher number instead of finding nothing."""
+
 _READ_ONLY = "jiujin_read_only"
 
 # https://www.postgresql.org/docs/current/errcodes-appendix.html: serialization failure, deadlock, too many connections,

@@ -25,6 +25,7 @@ from app.domain.postings import (
     ReportReason,
 )
 from app.domain.workers import Education, Sex
+from app.kit.database import HIGHEST_ID
 from app.kit.errors import NotFound, TooManyRequests
 from app.kit.tokens import CODE_ALPHABET, clean_code, new_code
 from app.store import occupations as occupations_store
@@ -233,7 +234,7 @@ def load_posting(session: Session, posting_id: int, *, areas: AreaBook, today: d
     Raises:
         PostingNotFound: there is none, or it is not open (any more).
     """
-    posting = store.find_posting(session, posting_id)
+    posting = store.find_posting(session, posting_id) if posting_id <= HIGHEST_ID else None
     if posting is None or not is_listed_on(posting, today):
         raise PostingNotFound
     employer = session.get(Employer, posting.employer_id) if posting.employer_id is not None else None
@@ -272,6 +273,8 @@ def report_posting(
         PostingNotFound: job-seekers do not see the posting.
         TooManyRequests: more complaints about one posting from one reporter than anybody has.
     """
+    if posting_id > HIGHEST_ID:
+        raise PostingNotFound
     reporter_hash = hashlib.sha256(f"{posting_id}|{reporter}".encode()).hexdigest()
     posting = store.lock_posting(session, posting_id)
     earlier = store.list_reports(session, posting_id=posting_id, reporter_hash=reporter_hash)

@@ -46,6 +46,8 @@ CALLS: list[tuple[Call, int, str]] = [
     (("GET", "/api/v1/postings/abc", {}), 422, "invalid"),
     (("GET", f"/api/v1/postings/{2**63}", {}), 422, "invalid"),
     (("GET", f"/api/v1/postings/{10**400}", {}), 422, "invalid"),
+    (("GET", f"/api/v1/postings/{'9' * 5_000}", {}), 422, "invalid"),
+    (("GET", f"/api/v1/postings?page_size={'9' * 5_000}", {}), 422, "invalid"),
     (("GET", "/api/v1/postings?near=999999", {}), 422, "area_unknown"),
     (("GET", "/api/v1/postings?page_token=abc", {}), 422, "bad_page_token"),
     (("GET", "/api/v1/occupations", {}), 422, "invalid"),

@@ -307,7 +307,24 @@ async def test_the_way_back_leads_to_the_same_place_in_the_same_list(reader: htt
         assert Document(answer.text).links()["‹ 回到找活"] == f"/jobs#job-{card.id}"
 
 
-@pytest.mark.parametrize("path", ["/jobs/999999", f"/jobs/{2**31}", f"/jobs/{10**30}", "/jobs/abc", "/jobs/1/x", "/x"])
+# More digits than Python reads as a number.
+ENDLESS = "9" * 5_000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/jobs/999999",
+        f"/jobs/{2**31}",
+        f"/jobs/{10**30}",
+        f"/jobs/{ENDLESS}",
+        f"/jobs/{ENDLESS}/reports",
+        "/jobs/abc",
+        "/jobs/1/x",
+        "/x",
+    ],
+    ids=lambda path: path[:24],
+)
 async def test_what_is_not_there_is_said_in_words(reader: httpx.AsyncClient, path: str) -> None:
     page = await read(reader, path, status=404)
     assert page.links()["去找活"] == "/"
@@ -378,6 +395,14 @@ async def test_a_report_that_cannot_be_taken_keeps_what_was_written(
     assert bool([each for each in page.all("input", type="radio") if "checked" in each.attributes]) is (
         sent.get("reason") == "fees"
     )
+
+
+async def test_a_report_on_an_id_that_no_posting_can_have_finds_nothing(house: House) -> None:
+    async with phone(create_app(with_matchmaker(house))) as reader:
+        for posting in ("9" * 10, "9" * 30, ENDLESS):
+            answer = await reader.post(f"/jobs/{posting}/reports", data={"reason": "fees"})
+            assert answer.status_code == 404, posting[:30]
+            assert Document(answer.text).links()["去找活"] == "/"
 
 
 async def test_another_sites_report_is_refused(reader: httpx.AsyncClient, street: House) -> None:

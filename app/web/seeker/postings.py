@@ -17,8 +17,8 @@ from app.kit.database import read_session, write_session
 from app.kit.errors import Fault
 from app.usecases.areas import AreaFact, AreaUnknown
 from app.usecases.matchmaking import Filters, MatchAnswer, Note, Profile, RankedPosting
-from app.usecases.postings import PostingCard, PostingNotFound, load_posting, report_posting
-from app.web import wording
+from app.usecases.postings import PostingCard, load_posting, report_posting
+from app.web import ids, wording
 from app.web.answers import Answers, one_line, read_answers
 from app.web.rendering import render, see_other
 from app.web.seeker.lists import CHOICES_KM, CITY_KM, MOST_SHOWN, ListQuery, read_list_query
@@ -26,6 +26,7 @@ from app.web.seeker.places import is_home, regions_of
 from app.web.seeker.structured_data import job_posting
 from app.wiring import House
 
+ids.register()
 postings = APIRouter(include_in_schema=False)
 
 # Who has not said an age is taken for an adult whom no rule about age concerns, neither as young nor as older.
@@ -37,7 +38,6 @@ LONGEST_REPORT = 300
 # Reasons that only tell the distance.
 _DISTANCE_REASONS = frozenset({"near_home", "distance"})
 _DISTANCE_STEPS = frozenset({"max_km_x1.5", "max_km_x2.5", "city"})
-_HIGHEST_ID = 2**31 - 1  # ids are 32-bit integers in PostgreSQL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def list_postings(request: Request) -> Response:
     )
 
 
-@postings.get("/jobs/{posting_id:int}")
+@postings.get("/jobs/{posting_id:id}")
 def show_posting(request: Request, posting_id: int) -> Response:
     """One posting whole."""
     house: House = request.app.state.house
@@ -115,14 +115,14 @@ def show_posting(request: Request, posting_id: int) -> Response:
     )
 
 
-@postings.get("/jobs/{posting_id:int}/reports")
+@postings.get("/jobs/{posting_id:id}/reports")
 def ask_report(request: Request, posting_id: int) -> Response:
     """What is wrong with the posting?"""
     card = _load(request.app.state.house, posting_id)
     return render(request, "report.html", card=card, reasons=tuple(ReportReason), problem="", chosen="", words="")
 
 
-@postings.post("/jobs/{posting_id:int}/reports")
+@postings.post("/jobs/{posting_id:id}/reports")
 def take_report(
     request: Request,
     posting_id: int,
@@ -161,8 +161,6 @@ def take_report(
 
 
 def _load(house: House, posting_id: int) -> PostingCard:
-    if posting_id > _HIGHEST_ID:
-        raise PostingNotFound
     areas = house.ready_matchmaker().areas
     with read_session(house.engine) as session:
         return load_posting(session, posting_id, areas=areas, today=house.clock.today())
