@@ -10,12 +10,11 @@ from app.api.answers import public_answer
 from app.api.houses import CurrentHouse
 from app.api.parameters import AreaCode, Day, PageSize, PageToken, none_if_empty
 from app.api.problems import declares
-from app.api.tokens import read_token, write_token
 from app.domain.areas import AreaLevel, Precision
 from app.kit.database import read_session
 from app.kit.errors import Busy, Invalid
+from app.kit.page_tokens import BadPageToken, read_page_token, write_page_token
 from app.usecases.areas import AreaFact, AreaNotFound, list_children, load_area
-from app.usecases.matchmaking import BadPageToken
 
 router = APIRouter(prefix="/api/v1", tags=["areas"])
 
@@ -80,7 +79,7 @@ def list_areas(
 ) -> Response:
     """Provinces, prefectures, districts or townships, a page at a time."""
     day = on or house.clock.today()
-    after = read_token(page_token, of="areas", shape=(str,))[0] if page_token else ""
+    after = read_page_token(page_token, of="areas", shape=(str,))[0] if page_token else ""
     with read_session(house.engine) as session:
         above = load_area(session, parent, on=day) if parent else None
         found = list_children(session, parent, on=day, after_code=after, limit=page_size + 1)
@@ -90,7 +89,7 @@ def list_areas(
         {
             "parent": _area_out(above) if above else None,
             "items": [_area_out(fact) for fact in page],
-            "next_page_token": write_token(page[-1].code, of="areas") if len(found) > page_size else None,
+            "next_page_token": write_page_token(page[-1].code, of="areas") if len(found) > page_size else None,
         },
         max_age_s=_MAX_AGE_S,
     )

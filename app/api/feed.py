@@ -18,11 +18,10 @@ from app.api.cards import posting_out
 from app.api.houses import CurrentHouse
 from app.api.parameters import none_if_empty
 from app.api.problems import declares
-from app.api.tokens import read_token, write_token
 from app.kit.database import HIGHEST_ID, read_session
 from app.kit.errors import Busy, Invalid
+from app.kit.page_tokens import BadPageToken, read_page_token, write_page_token
 from app.usecases.feed import FeedEntry, list_changes, load_occupations, settled_until
-from app.usecases.matchmaking import BadPageToken
 from app.wiring import NotReady
 
 router = APIRouter(prefix="/api/v1", tags=["feed"])
@@ -116,7 +115,7 @@ def stream_postings(
             yield _lines(page, with_closed=since is not None)
 
     end = (until, HIGHEST_ID)
-    following_since = write_token(*_key_of(max(end, begin) if begin else end), of="feed")
+    following_since = write_page_token(*_key_of(max(end, begin) if begin else end), of="feed")
     return StreamingResponse(
         content(),
         media_type=MEDIA_TYPE,
@@ -141,8 +140,8 @@ def _key_of(position: tuple[datetime, int]) -> tuple[int, int]:
 
 
 def _position_of(since: str) -> tuple[datetime, int]:
-    microseconds, last_id = read_token(since, of="feed", shape=(int, int), field="since")
+    microseconds, last_id = read_page_token(since, of="feed", shape=(int, int), field="since")
     try:
         return _EPOCH + microseconds * _MICROSECOND, min(max(last_id, 0), HIGHEST_ID)
     except OverflowError:
-        raise BadPageToken from None
+        raise BadPageToken("since") from None

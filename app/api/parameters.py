@@ -15,13 +15,13 @@ from fastapi import Path, Query
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from app.api.problems import refusal
+from app.domain.areas import AREA_CODE_PATTERN, is_area_code
 from app.kit.database import HIGHEST_ID
 from app.kit.errors import FieldFault, Invalid
 
 EARLIEST_DAY, LATEST_DAY = date(1949, 10, 1), date(2100, 12, 31)
 LARGEST_PAGE = 100
 
-_AREA = r"\d{6}(?:\d{3})?"
 _OCCUPATION = r"\d-\d{2}-\d{2}-\d{2}"
 
 
@@ -90,8 +90,8 @@ Readable = AfterValidator(_readable)
 
 AreaCode = Annotated[
     str,
-    AfterValidator(_spelled(_AREA, "bad_area_code", "要填 6 位的区县代码或 9 位的乡镇街道代码")),
-    Field(json_schema_extra={"pattern": f"^{_AREA}$", "examples": ["500237102"]}),
+    AfterValidator(_spelled(AREA_CODE_PATTERN, "bad_area_code", "要填 6 位的区县代码或 9 位的乡镇街道代码")),
+    Field(json_schema_extra={"pattern": f"^{AREA_CODE_PATTERN}$", "examples": ["500237102"]}),
 ]
 OccupationCode = Annotated[
     str,
@@ -117,7 +117,7 @@ def place_of(near: str | None) -> str | tuple[float, float] | None:
     Raises:
         Invalid: neither a code nor a point on the earth.
     """
-    if near is None or re.fullmatch(_AREA, near, re.ASCII):
+    if near is None or is_area_code(near):
         return near
     if found := _POINT.fullmatch(near):
         lon, lat = float(found[1]), float(found[2])

@@ -32,9 +32,10 @@ from app.domain.areas import Nearness
 from app.domain.postings import PostingKind, ReportOutcome, ReportReason
 from app.kit.database import read_session, write_session
 from app.kit.errors import Busy, FieldFault, Invalid, TooManyRequests
+from app.kit.page_tokens import BadPageToken
 from app.usecases.areas import AreaUnknown
 from app.usecases.idempotency_keys import IdempotencyKeyReused
-from app.usecases.matchmaking import BadPageToken, SearchQuery
+from app.usecases.matchmaking import SearchQuery
 from app.usecases.postings import (
     PostingNotFound,
     ReportNotFound,

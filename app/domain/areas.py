@@ -5,11 +5,21 @@ door with `wgs84_from_gcj02`; in Chongqing the two differ by about half a kilome
 """
 
 import math
+import re
 from enum import StrEnum
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG 1980
 
 CHONGQING = "500000"
+
+AREA_CODE_PATTERN = r"\d{6}(?:\d{3})?"
+"""Six digits (GB/T 2260) for a district and what is above it, nine for a township."""
+_AREA_CODE = re.compile(AREA_CODE_PATTERN, re.ASCII)
+
+
+def is_area_code(text: str) -> bool:
+    """Whether a text is spelled as an area's code; not whether any area bears it."""
+    return _AREA_CODE.fullmatch(text) is not None
 
 
 class AreaLevel(StrEnum):

@@ -4,7 +4,6 @@
 ranking route never visits the database. It follows the database by `refresh`, driven by a background loop.
 """
 
-import base64
 import unicodedata
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from app.domain.occupations import OBTAINED_ON_HIRING, certificates_covered
 from app.domain.postings import PostingKind, PostingOrigin
 from app.domain.workers import WORKING_AGE, Education, Limit, Priority, Sex, may_work
 from app.kit.errors import FieldFault, Invalid
+from app.kit.page_tokens import read_page_token, write_page_token
 from app.store import occupations as occupations_store
 from app.store import policies
 from app.store import postings as postings_store
@@ -39,16 +39,6 @@ ENOUGH_TO_TELL_PAY = 10
 TOWNSHIP_CODE_LENGTH = 9
 OVERLAP = timedelta(minutes=10)
 BAIT_SETTING = "bait_pay_multiple"
-
-
-LONGEST_TOKEN = 60
-
-
-class BadPageToken(Invalid):
-    """A page token that no search gave out."""
-
-    code = "bad_page_token"
-    title = "翻页标记不对，请从第一页重新查"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -453,7 +443,7 @@ class Matchmaker:
         order = np.lexsort((key, metres[chosen]))
         total = len(order)
         if page_token is not None:
-            after_metres, after_key = _read_token(page_token)
+            after_metres, after_key = read_page_token(page_token, of="postings", shape=(int, int))
             sorted_metres = metres[chosen][order]
             behind = (sorted_metres > after_metres) | ((sorted_metres == after_metres) & (key[order] > after_key))
             order = order[behind]
@@ -461,7 +451,7 @@ class Matchmaker:
         home_code = self._home_code(query.near) if query.near is not None else None
         next_token = None
         if len(order) > page_size:
-            next_token = _write_token(metres[chosen[page[-1]]], key[page[-1]])
+            next_token = write_page_token(int(metres[chosen[page[-1]]]), int(key[page[-1]]), of="postings")
         found = []
         for place in chosen[page]:
             card = board.cards[int(board.ids[place])]
@@ -692,20 +682,6 @@ def _is_in_city(card: PostingCard) -> bool:
 
 def _plain(words: str) -> str:
     return unicodedata.normalize("NFKC", words).strip().lower()
-
-
-def _write_token(metres: float, key: int) -> str:
-    return base64.urlsafe_b64encode(f"{metres:.0f}.{key}".encode()).decode().rstrip("=")
-
-
-def _read_token(token: str) -> tuple[int, int]:
-    if len(token) > LONGEST_TOKEN:
-        raise BadPageToken
-    try:
-        metres, _, key = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode("ascii").partition(".")
-        return int(metres), int(key)
-    except ValueError as error:
-        raise BadPageToken from error
 
 
 def _years_before(day: date, years: int) -> date:

@@ -15,6 +15,7 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from app.domain.areas import is_area_code
 from app.domain.workers import WORKING_AGE, Limit
 
 COOKIE = "jiujin"
@@ -23,7 +24,6 @@ HIGHEST_AGE = 100
 LONGEST_WORDS = 40
 
 _CERTIFICATE = re.compile(r"\w{1,20}")
-_AREA_CODE = re.compile(r"\d{6}(?:\d{3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +106,7 @@ def _checked(written: dict[str, Any]) -> Answers:
     certificates = written.get("certificates")
     known = {limit.value: limit for limit in Limit}
     return Answers(
-        home=home if isinstance(home, str) and _AREA_CODE.fullmatch(home) else None,
+        home=home if isinstance(home, str) and is_area_code(home) else None,
         age=age if type(age) is int and WORKING_AGE <= age <= HIGHEST_AGE else None,
         words=clean_words(words) if isinstance(words, str) else None,
         limits=frozenset(known[limit] for limit in limits if isinstance(limit, str) and limit in known)

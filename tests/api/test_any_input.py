@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from app.api.tokens import write_token
+from app.kit.page_tokens import write_page_token
 from tests.api.test_matches import EXAMPLE
 
 pytestmark = pytest.mark.anyio
@@ -25,12 +25,15 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(ODD_TEXT, inner, max_size=4),
     max_leaves=8,
 )
+INT64 = st.integers(-(2**63), 2**63 - 1)
 TOKEN = (
     ODD_TEXT
     | st.binary(max_size=30).map(lambda raw: base64.urlsafe_b64encode(raw).decode())
     | st.tuples(ODD_TEXT, ODD_TEXT).map(lambda two: base64.urlsafe_b64encode(".".join(two).encode()).decode())
-    | st.tuples(st.integers(), st.integers()).map(lambda two: write_token(two[0] % 2**63, two[1] % 2**63, of="feed"))
-    | ODD_TEXT.map(lambda text: write_token(text, of="areas"))
+    | st.tuples(INT64, INT64, st.sampled_from(["feed", "postings"])).map(
+        lambda three: write_page_token(three[0], three[1], of=three[2])
+    )
+    | ODD_TEXT.map(lambda text: write_page_token(text, of="areas"))
 )
 NUMBER = st.one_of(st.integers(), st.floats()).map(str) | ODD_TEXT
 PLACE = st.tuples(st.floats(-180, 180), st.floats(-90, 90)).map(lambda two: f"{two[0]:.6f},{two[1]:.6f}") | ODD_TEXT

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.api.cards import PostingOut
 from app.api.feed import ClosedOut
-from app.api.tokens import write_token
 from app.domain.postings import PostingState
 from app.kit.clock import FixedClock
 from app.kit.database import write_session
+from app.kit.page_tokens import write_page_token
 from app.store.postings import Posting
 from app.usecases.areas import AreaBook
 from app.usecases.imports import PostingDraft, import_postings, stamp_for_commit
@@ -186,7 +186,7 @@ async def test_equal_instants_are_told_in_full(house: House, clock: FixedClock, 
     instant = clock.now() - timedelta(minutes=1)
     ids = [add_posting(house, changed_at=instant) for _ in range(3)]
     assert [line["id"] for line in await follower.read()] == ids
-    follower.since = write_token(int(instant.timestamp() * 1_000_000), ids[0], of="feed")
+    follower.since = write_page_token(int(instant.timestamp() * 1_000_000), ids[0], of="feed")
     assert [line["id"] for line in await follower.read()] == ids[1:]
 
 
@@ -214,11 +214,11 @@ async def test_the_cursor_never_goes_back(house: House, clock: FixedClock, follo
         "abc",
         "!!!",
         "x" * 201,
-        write_token("500237", of="areas"),
-        write_token(1, of="feed"),
-        write_token("1", 1, of="feed"),
-        write_token(2**62, 1, of="feed"),
-        write_token(-(2**62), 1, of="feed"),
+        write_page_token("500237", of="areas"),
+        write_page_token(1, of="feed"),
+        write_page_token("1", 1, of="feed"),
+        write_page_token(2**62, 1, of="feed"),
+        write_page_token(-(2**62), 1, of="feed"),
     ],
 )
 async def test_a_cursor_that_was_not_given_out_is_refused(still: httpx.AsyncClient, since: str) -> None:

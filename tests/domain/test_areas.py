@@ -1,4 +1,4 @@
-"""Distances and the shift between the two systems of coordinates."""
+"""Codes, distances and the shift between the two systems of coordinates."""
 
 import csv
 from importlib.resources import files
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.areas import EARTH_RADIUS_KM, gcj02_from_wgs84, great_circle_km, wgs84_from_gcj02
+from app.domain.areas import EARTH_RADIUS_KM, gcj02_from_wgs84, great_circle_km, is_area_code, wgs84_from_gcj02
 
 LONS = st.floats(105.2, 110.3)  # Chongqing and a bit around it
 LATS = st.floats(28.1, 32.3)
@@ -49,3 +49,20 @@ def test_distances_are_those_of_the_mean_sphere() -> None:
     assert great_circle_km(108, 30, 108, 31) == pytest.approx(111.195, abs=0.001)
     assert great_circle_km(0, 0, 180, 0) == pytest.approx(20015.1, abs=0.1)
     assert great_circle_km(109.88, 31.08, 109.88, 31.08) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "is_code"),
+    [
+        ("500237", True),
+        ("500237102", True),
+        ("50023710", False),
+        ("5002371", False),
+        ("500237\n", False),
+        ("５００２３７", False),
+        ("50023\x00", False),
+        ("", False),
+    ],
+)
+def test_a_code_has_six_or_nine_plain_digits(text: str, is_code: bool) -> None:
+    assert is_area_code(text) is is_code

@@ -4,11 +4,11 @@ Place and words stand in the address only where somebody put them there (`/jobs?
 list made from the cookie has an address that says nothing about the person.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from app.domain.areas import is_area_code
 from app.domain.postings import PostingKind
 from app.kit.errors import FieldFault, Invalid
 from app.web.answers import LONGEST_WORDS, clean_words, one_line
@@ -18,8 +18,6 @@ MOST_SHOWN = 100
 CHOICES_KM = (5, 10, 30, 600)
 """Distances to choose from; the last one spans the city from end to end."""
 CITY_KM = CHOICES_KM[-1]
-
-_AREA_CODE = re.compile(r"\d{6}(?:\d{3})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +90,7 @@ def read_list_query(query: Mapping[str, str]) -> ListQuery:
     """
     faults = []
     near, words = query.get("near") or None, query.get("q")
-    if near is not None and not _AREA_CODE.fullmatch(near):
+    if near is not None and not is_area_code(near):
         faults.append(FieldFault("near", "area_unknown", "地方要写六位的区县代码或九位的乡镇街道代码"))
     if words is not None and len(one_line(words)) > LONGEST_WORDS:
         faults.append(FieldFault("q", "too_long", f"找什么活写短一点，{LONGEST_WORDS}个字以内"))

@@ -11,17 +11,26 @@ from typing import Any
 
 import orjson
 
-from app.kit.errors import FieldFault
-from app.usecases.matchmaking import BadPageToken
+from app.kit.errors import FieldFault, Invalid
 
 
-def write_token(*key: str | int, of: str) -> str:
+class BadPageToken(Invalid):
+    """A page token that the list did not give out; `field` is the parameter that held it."""
+
+    code = "bad_page_token"
+    title = "翻页标记不对，请从第一页重新查"
+
+    def __init__(self, field: str = "page_token") -> None:
+        super().__init__(fields=[FieldFault(field, self.code, "请原样传回上一页给的标记")])
+
+
+def write_page_token(*key: str | int, of: str) -> str:
     """A token for the row with this key in the list named `of`."""
     return base64.urlsafe_b64encode(orjson.dumps([of, *key])).decode().rstrip("=")
 
 
-def read_token(token: str, *, of: str, shape: Sequence[type], field: str = "page_token") -> list[Any]:
-    """The key in a token.
+def read_page_token(token: str, *, of: str, shape: Sequence[type], field: str = "page_token") -> list[Any]:
+    """The key in a token. What its parts may be beyond their types, the list itself must check.
 
     Args:
         token: what the client sent.
@@ -39,4 +48,4 @@ def read_token(token: str, *, of: str, shape: Sequence[type], field: str = "page
             return key
     except (binascii.Error, ValueError, TypeError, LookupError):
         pass  # not base64, not JSON, or JSON of another shape
-    raise BadPageToken(fields=[FieldFault(field, "bad_page_token", "请原样传回上一页给的标记")])
+    raise BadPageToken(field)
