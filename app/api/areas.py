@@ -10,7 +10,7 @@ from app.api.answers import public_answer
 from app.api.houses import CurrentHouse
 from app.api.parameters import AreaCode, Day, PageSize, PageToken, none_if_empty
 from app.api.problems import declares
-from app.domain.areas import AreaLevel, Precision
+from app.domain.areas import AreaLevel, Precision, is_area_code
 from app.kit.database import read_session
 from app.kit.errors import Busy, Invalid
 from app.kit.page_tokens import BadPageToken, read_page_token, write_page_token
@@ -79,7 +79,7 @@ def list_areas(
 ) -> Response:
     """Provinces, prefectures, districts or townships, a page at a time."""
     day = on or house.clock.today()
-    after = read_page_token(page_token, of="areas", shape=(str,))[0] if page_token else ""
+    after = _code_in(page_token) if page_token else ""
     with read_session(house.engine) as session:
         above = load_area(session, parent, on=day) if parent else None
         found = list_children(session, parent, on=day, after_code=after, limit=page_size + 1)
@@ -106,6 +106,14 @@ def show_area(request: Request, house: CurrentHouse, code: Annotated[AreaCode, P
     with read_session(house.engine) as session:
         fact = load_area(session, code, on=on or house.clock.today())
     return public_answer(request, _area_out(fact), max_age_s=_MAX_AGE_S)
+
+
+def _code_in(page_token: str) -> str:
+    """The code behind which a page begins: nothing but a code may reach the query, which fails on a NUL."""
+    code: str = read_page_token(page_token, of="areas", shape=(str,))[0]
+    if not is_area_code(code):
+        raise BadPageToken
+    return code
 
 
 def _area_out(fact: AreaFact) -> dict[str, Any]:

@@ -1,14 +1,16 @@
 """The application over a furnished database, and clients that call it directly (ASGI)."""
 
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import URL
 
 from app.kit.clock import FixedClock
 from app.kit.database import open_engine
@@ -16,6 +18,7 @@ from app.kit.keys import KeyRing
 from app.main import create_app
 from app.settings import Settings
 from app.wiring import House
+from tests import postgres
 from tests.houses import (
     add_posting,
     furnished,
@@ -55,6 +58,27 @@ def still_app(sqlite_reference: Path, tmp_path_factory: pytest.TempPathFactory, 
 async def still(still_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application that no test changes."""
     async with caller(still_app) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def still_app_on_postgresql(still_app: FastAPI, postgres_server: URL, postgresql_reference: str) -> Iterator[FastAPI]:
+    """The same over PostgreSQL, which is stricter about what it is asked."""
+    name = f"jiujin_still_{uuid4().hex[:12]}"
+    engine = open_engine(postgres.create_database(postgres_server, name, template=postgresql_reference))
+    still_house: House = still_app.state.house
+    house = replace(still_house, engine=engine)
+    add_posting(house)
+    yield create_app(house)
+    engine.dispose()
+    postgres.drop_database(postgres_server, name)
+
+
+@pytest.fixture
+async def still_on_each(request: pytest.FixtureRequest, backend: str) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application that no test changes, over each database in turn."""
+    name = "still_app" if backend == "sqlite" else "still_app_on_postgresql"
+    async with caller(request.getfixturevalue(name)) as client:
         yield client
 
 
