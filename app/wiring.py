@@ -4,6 +4,7 @@
 request asks for the house of that request and never keeps it.
 """
 
+import errno
 import threading
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -25,6 +26,30 @@ from app.usecases.matchmaking import Matchmaker
 
 class HouseUnusable(Exception):
     """The service cannot be put together here; the message says why, in Chinese and without a secret."""
+
+    code = "settings_unusable"
+
+
+class FolderUnwritable(HouseUnusable):
+    """The data folder cannot be made, or nothing can be written into it."""
+
+    code = "not_writable"
+
+    def __init__(self, what: str, error: OSError) -> None:
+        why = _WHY_UNWRITABLE.get(error.errno or 0, error.strerror)
+        super().__init__(f"{what}（{why}）：请换一个能写的目录，如 --data ~/jiujin，或者改好权限、腾出空间再试")
+
+
+_WHY_UNWRITABLE = {
+    errno.EACCES: "没有写的权限",
+    errno.EPERM: "没有写的权限",
+    errno.EROFS: "这里只能读",
+    errno.ENOSPC: "磁盘满了",
+    errno.EDQUOT: "用完了磁盘配额",
+    errno.ENOTDIR: "路径里有一段不是目录",
+    errno.EEXIST: "这个名字已经被别的文件占了",
+    errno.ENOENT: "这里不能建文件",
+}
 
 
 class NotReady(Busy):
@@ -113,12 +138,13 @@ def build_house(settings: Settings) -> House:
 
     Raises:
         KeyRingUnusable: the key ring is missing or cannot be read.
-        HouseUnusable: the data folder cannot be made, or the database URL is not one.
+        FolderUnwritable: the data folder or, in a demo, the key ring cannot be made.
+        HouseUnusable: the database URL is not one.
     """
     try:
         settings.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise HouseUnusable(f"数据目录 {settings.data} 建不了：{error.strerror}") from error
+        raise FolderUnwritable(f"数据目录 {settings.data} 建不了", error) from error
     try:
         engine = open_engine(
             settings.effective_database_url,
@@ -181,7 +207,10 @@ def _open_key_ring(settings: Settings) -> KeyRing:
         return read_key_ring(settings.keys.get_secret_value())
     if settings.is_production or settings.keys_file is not None:
         return load_key_ring(settings.effective_keys_file)
-    return load_or_create_key_ring(settings.effective_keys_file)
+    try:
+        return load_or_create_key_ring(settings.effective_keys_file)
+    except OSError as error:
+        raise FolderUnwritable(f"密钥文件 {settings.effective_keys_file} 写不了", error) from error
 
 
 def _network_of(address: str) -> str:

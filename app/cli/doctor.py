@@ -14,8 +14,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.databases import UPGRADE_FIRST
-from app.cli.terminal import AsJson, DataFolder, answer, at_work
-from app.kit.database import read_session
+from app.cli.terminal import AsJson, DataFolder, answer, at_work, told_database, told_unwritable
+from app.kit.database import read_session, why_unwritable, write_session
 from app.kit.errors import Busy
 from app.usecases.postings import count_postings
 from app.wiring import House, check_schema, is_reference_loaded
@@ -73,18 +73,24 @@ def _look_at_database(house: House) -> Iterator[Finding]:
             finding = look(house)
         except (SQLAlchemyError, Busy) as error:
             # Its message may hold the address and the password.
-            finding = Finding("数据库", ok=False, told=f"连不上或者出错（{type(error).__name__}）：请检查 DATABASE_URL")
+            told = f"连不上或者出错（{type(error).__name__}）：请检查 DATABASE_URL"
+            if why := why_unwritable(error):
+                told = told_unwritable(told_database(house), why)
+            finding = Finding("数据库", ok=False, told=told)
         yield finding
         if not finding.ok:
             return
 
 
 def _look_at_server(house: House) -> Finding:
+    if house.engine.dialect.name == "sqlite":
+        with write_session(house.engine) as session:
+            version_told = session.scalar(text("SELECT sqlite_version()"))
+            # Only writing shows whether it can be written; what was written is taken back.
+            session.execute(text("CREATE TABLE doctor_writes (id INTEGER)"))
+            session.rollback()
+        return Finding("数据库", ok=True, told=f"SQLite {version_told}，只供试用")
     with read_session(house.engine) as session:
-        if house.engine.dialect.name == "sqlite":
-            return Finding(
-                "数据库", ok=True, told=f"SQLite {session.scalar(text('SELECT sqlite_version()'))}，只供试用"
-            )
         number = int(session.scalar(text("SHOW server_version_num")) or 0)
     told = f"PostgreSQL {number // 10_000}.{number % 10_000}"
     if number // 10_000 < _LEAST_POSTGRESQL:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the work failed, 2 wrong use. Standard output holds result
 
 import logging
 import signal
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.kit.database import why_unwritable
 from app.kit.errors import Fault
 from app.kit.logs import configure_logging
 from app.wiring import House, HouseUnusable, open_house
@@ -61,8 +63,10 @@ def at_work(*, as_json: bool, **given: Any) -> Iterator[House]:
         as_json: tell failures as JSON too.
         **given: settings given on the command line; None counts as not given.
     """
+    database = "数据库"
     try:
         house = open_house(**given)
+        database = told_database(house)
         configure_logging(level="WARNING", as_json=house.settings.logs_as_json)
         try:
             yield house
@@ -73,13 +77,27 @@ def at_work(*, as_json: bool, **given: Any) -> Iterator[House]:
     except Fault as fault:
         _fail(fault.detail or fault.title, fault.code, {}, as_json=as_json)
     except HouseUnusable as error:
-        _fail(str(error), "settings_unusable", {}, as_json=as_json)
-    except SQLAlchemyError as error:
+        _fail(str(error), error.code, {}, as_json=as_json)
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        if why := why_unwritable(error):
+            _fail(told_unwritable(database, why), "not_writable", {}, as_json=as_json)
         # The message may quote rows or the address; it goes to the log, which redacts.
         _LOG.error("database error", exc_info=error)
         _fail("数据库出错：请检查 DATABASE_URL，或者运行 jiujin doctor", "database_error", {}, as_json=as_json)
     except KeyboardInterrupt:
         _fail("已停止，没做完的部分没有保存", "interrupted", {}, as_json=as_json)
+
+
+def told_database(house: House) -> str:
+    """The database as people know it: a file by its path, a server without its address."""
+    if house.engine.dialect.name != "sqlite":
+        return "数据库"
+    return f"数据库文件 {house.engine.url.database}"
+
+
+def told_unwritable(database: str, why: str) -> str:
+    """A line that says what cannot be written and what to do."""
+    return f"{database} 写不了（{why}）：请检查它和所在目录的权限、磁盘的空间，或者用 --data 换一个目录"
 
 
 def _fail(words: str, code: str, members: dict[str, Any], *, as_json: bool, exit_code: int = 1) -> NoReturn:

@@ -226,3 +226,20 @@ def is_busy(error: DBAPIError | PoolTimeoutError) -> bool:
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
         return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return getattr(error.orig, "sqlstate", None) in _BUSY_SQLSTATES
+
+
+def why_unwritable(error: BaseException) -> str | None:
+    """Why a database takes nothing, in Chinese: its file or disk does not allow it; None for any other error."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, sqlite3.Error):
+        return _UNWRITABLE_SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF)
+    return "磁盘满了" if getattr(cause, "sqlstate", None) == _DISK_FULL_SQLSTATE else None
+
+
+_DISK_FULL_SQLSTATE = "53100"
+_UNWRITABLE_SQLITE = {
+    sqlite3.SQLITE_READONLY: "只能读",
+    sqlite3.SQLITE_CANTOPEN: "打不开，也建不了",
+    sqlite3.SQLITE_FULL: "磁盘满了",
+    sqlite3.SQLITE_IOERR: "磁盘读写出错，可能是满了",
+}
