@@ -1,9 +1,10 @@
-"""The command `jiujin`. A noun or a deed a file; wrong use is told in Chinese and exits with 2.
+"""The command `jiujin`. A noun or a deed a file; wrong use is told in Chinese, with `--json` as JSON, and exits with 2.
 
 Typer checks what is typed; what it says about it is English and is told anew here.
 """
 
 import re
+import sys
 
 import typer
 import typer.rich_utils
@@ -16,7 +17,7 @@ from app.cli.doctor import doctor
 from app.cli.imports import imports
 from app.cli.matches import match
 from app.cli.serving import serve, up, work
-from app.cli.terminal import tell
+from app.cli.terminal import tell_failure
 
 app = typer.Typer(
     name="jiujin",
@@ -45,15 +46,18 @@ typer.rich_utils.DEFAULT_STRING = "[默认：{}]"
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; 0 done, 1 the work failed, 2 wrong use."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    # Looked for by hand: what cannot be understood has no options yet.
+    as_json = "--json" in arguments
     try:
         code = app(arguments, standalone_mode=False)
     except typer.Abort:
-        tell("已停止")
+        tell_failure("已停止", "interrupted", as_json=as_json)
         return 1
     except typer.TyperException as error:
         # Empty when nothing was typed at all: then Typer has shown the help already.
         if words := _told(error):
-            tell(f"{words}\n用 --help 看怎么写")
+            tell_failure(words if as_json else f"{words}\n用 --help 看怎么写", "wrong_use", as_json=as_json)
         return error.exit_code
     # Typer gives 130 for Ctrl+C outside of a command's own handling.
     return code if isinstance(code, int) else 0

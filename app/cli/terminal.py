@@ -100,11 +100,16 @@ def told_unwritable(database: str, why: str) -> str:
     return f"{database} 写不了（{why}）：请检查它和所在目录的权限、磁盘的空间，或者用 --data 换一个目录"
 
 
-def _fail(words: str, code: str, members: dict[str, Any], *, as_json: bool, exit_code: int = 1) -> NoReturn:
+def tell_failure(words: str, code: str, *, as_json: bool, **members: Any) -> None:
+    """What went wrong: a line for people, or on standard output one JSON document with its stable code."""
     if as_json:
         typer.echo(orjson.dumps({"error": {"code": code, "message": words, **members}}, default=str).decode())
     else:
         tell(words)
+
+
+def _fail(words: str, code: str, members: dict[str, Any], *, as_json: bool, exit_code: int = 1) -> NoReturn:
+    tell_failure(words, code, as_json=as_json, **members)
     raise typer.Exit(exit_code)
 
 

@@ -1,4 +1,4 @@
-"""Wrong use is told in Chinese on standard error and exits with 2; help is there for every command."""
+"""Wrong use is told in Chinese on standard error, to programs as JSON, and exits with 2; every command has help."""
 
 import re
 import subprocess
@@ -9,30 +9,55 @@ import pytest
 from app.cli import app, main
 from tests.cli.conftest import Jiujin
 
+WRONG = [
+    (["up", "--colour"], "没有 --colour 这个选项"),
+    (["fly"], "没有 fly 这个命令"),
+    (["db", "fly"], "没有 fly 这个命令"),
+    (["up", "--port", "99999"], "'--port' 填得不对：不能大于 65535"),
+    (["up", "--port", "0"], "'--port' 填得不对：不能小于 1"),
+    (["up", "--port", "many"], "'--port' 填得不对：要填整数"),
+    (["up", "--port"], "--port 后面要写内容"),
+    (["db", "upgrade", "now"], "多写了：now"),
+    (["match", "--near", "500237102", "--age", "58"], "缺少 --wants"),
+    (["match", "--near", "500237102", "--wants", "保洁", "--age", "58", "--sex", "x"], "只能是"),
+    (["seed", "demo", "--workers", "-1"], "不能小于 0"),
+    (["import", "postings"], "缺少 FILE"),
+]
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (["up", "--colour"], "没有 --colour 这个选项"),
-        (["fly"], "没有 fly 这个命令"),
-        (["db", "fly"], "没有 fly 这个命令"),
-        (["up", "--port", "99999"], "'--port' 填得不对：不能大于 65535"),
-        (["up", "--port", "0"], "'--port' 填得不对：不能小于 1"),
-        (["up", "--port", "many"], "'--port' 填得不对：要填整数"),
-        (["up", "--port"], "--port 后面要写内容"),
-        (["db", "upgrade", "now"], "多写了：now"),
-        (["match", "--near", "500237102", "--age", "58"], "缺少 --wants"),
-        (["match", "--near", "500237102", "--wants", "保洁", "--age", "58", "--sex", "x"], "只能是"),
-        (["seed", "demo", "--workers", "-1"], "不能小于 0"),
-        (["import", "postings"], "缺少 FILE"),
-    ],
-)
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG)
 def test_what_is_wrong_is_said(jiujin: Jiujin, arguments: list[str], words: str) -> None:
     said = jiujin(*arguments)
     assert said.code == 2
     assert said.out == ""
     assert words in said.err
     assert "--help" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [*WRONG, ([], "没有 --json 这个选项"), (["db"], "没有 --json 这个选项"), (["work", "--colour"], "没有 --colour")],
+)
+def test_programs_are_told_what_is_wrong_as_json(jiujin: Jiujin, arguments: list[str], words: str) -> None:
+    # Behind the command: an option that still wants its value would take it for that.
+    at = 2 if arguments[:1] in (["db"], ["seed"], ["import"]) else 1
+    said = jiujin(*arguments[:at], "--json", *arguments[at:])
+    assert (said.code, said.err) == (2, "")
+    error = said.json()["error"]
+    assert set(error) == {"code", "message"}
+    assert error["code"] == "wrong_use"
+    assert words in error["message"]
+
+
+def test_json_counts_wherever_it_stands(jiujin: Jiujin) -> None:
+    for arguments in (
+        ["--json", "fly"],
+        ["fly", "--json"],
+        ["up", "--port", "x", "--json"],
+        ["up", "--port", "--json"],
+    ):
+        said = jiujin(*arguments)
+        assert (said.code, said.err, said.json()["error"]["code"]) == (2, "", "wrong_use"), arguments
 
 
 @pytest.mark.parametrize("arguments", [[], ["db"], ["seed"], ["import"]])
