@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import open_engine, read_session
 from app.kit.errors import Busy
-from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digest, load_key_ring, load_or_create_key_ring, read_key_ring
+from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digests, load_key_ring, load_or_create_key_ring, read_key_ring
 from app.kit.migrations import SchemaState, check
 from app.settings import Settings, SettingsUnusable, load_settings
 from app.store.tables import METADATA
@@ -107,12 +107,12 @@ class House:
             raise NotReady(retry_after_s=5)
         return self.matchmaker
 
-    def reporter(self, address: str) -> str:
-        """A keyed digest of the network that a reporter of postings writes from; it names nobody.
+    def reporter(self, address: str) -> tuple[str, ...]:
+        """Keyed digests of the network that a reporter of postings writes from, newest key first; they name nobody.
 
         Only another network is another reporter: whatever else a request says of itself its sender may choose.
         """
-        return keyed_digest(self.keys, _network_of(address), purpose="posting_report")
+        return keyed_digests(self.keys, _network_of(address), purpose="posting_report")
 
     def close(self) -> None:
         """Give the database connections back."""

@@ -136,7 +136,14 @@ def test_reporters_are_told_apart_by_network(tmp_path: Path, left: str, right: s
     house = open_house(data=tmp_path)
     digests = [house.reporter(address) for address in (left, right)]
     assert (digests[0] == digests[1]) is same
-    assert all("10.0" not in digest for digest in digests)
+    assert all("10.0" not in digest for each in digests for digest in each)
+
+
+def test_a_network_is_known_by_its_digests_of_before_a_rotation(tmp_path: Path) -> None:
+    house = open_house(data=tmp_path)
+    rotated = replace(house, keys=house.keys.rotated("token"))
+    assert rotated.reporter("10.0.0.1")[1:] == house.reporter("10.0.0.1")
+    assert rotated.reporter("10.0.0.1")[0].startswith("2.")
 
 
 def test_without_the_keys_nobody_can_try_addresses(tmp_path: Path) -> None:

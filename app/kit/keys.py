@@ -191,6 +191,16 @@ def keyed_digest(ring: KeyRing, value: str, *, purpose: str) -> str:
     return f"{version}.{tag(ring.token[version], purpose, value)}"
 
 
+def keyed_digests(ring: KeyRing, value: str, *, purpose: str) -> tuple[str, ...]:
+    """The digest under every version of the token key, newest first: what a value bore before the last rotations too.
+
+    The last one stays the same whatever is rotated, because no version is ever taken away.
+    """
+    return tuple(
+        f"{version}.{tag(ring.token[version], purpose, value)}" for version in sorted(ring.token, reverse=True)
+    )
+
+
 def is_keyed_digest(ring: KeyRing, digest: str, value: str, *, purpose: str) -> bool:
     """Whether a stored digest belongs to this code; also for digests made before the last rotation."""
     version, _, expected = digest.partition(".")

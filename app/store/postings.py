@@ -305,11 +305,11 @@ def list_foldable_postings(session: Session, keys: Iterable[str]) -> list[tuple[
     return found
 
 
-def list_reports(session: Session, *, posting_id: int, reporter_hash: str) -> Sequence[PostingReport]:
-    """The reports that one reporter made of one posting, oldest first."""
+def list_reports(session: Session, *, posting_id: int, reporter_hashes: Sequence[str]) -> Sequence[PostingReport]:
+    """The reports that one reporter made of one posting under any of their digests, oldest first."""
     return session.scalars(
         select(PostingReport)
-        .where(PostingReport.posting_id == posting_id, PostingReport.reporter_hash == reporter_hash)
+        .where(PostingReport.posting_id == posting_id, PostingReport.reporter_hash.in_(reporter_hashes))
         .order_by(PostingReport.id)
     ).all()
 

@@ -260,14 +260,15 @@ def report_posting(
     *,
     reason: ReportReason,
     words: str,
-    reporter: str,
+    reporter: Sequence[str],
     today: date,
     now: datetime,
 ) -> ReportReceipt:
     """Take a complaint about a posting; the second independent one hides it until an office has checked it.
 
-    `reporter` tells reporters apart; it is stored hashed, together with the posting's id. One reporter counts once,
-    however much they write; the same complaint once more changes nothing and returns the first receipt.
+    `reporter` tells reporters apart: the digests of one under every key there has been, newest first. One is stored,
+    hashed together with the posting's id. One reporter counts once, however much they write and whatever keys were
+    rotated meanwhile; the same complaint once more changes nothing and returns the first receipt.
 
     Raises:
         PostingNotFound: job-seekers do not see the posting.
@@ -275,9 +276,9 @@ def report_posting(
     """
     if posting_id > HIGHEST_ID:
         raise PostingNotFound
-    reporter_hash = hashlib.sha256(f"{posting_id}|{reporter}".encode()).hexdigest()
+    hashes = [hashlib.sha256(f"{posting_id}|{digest}".encode()).hexdigest() for digest in reporter]
     posting = store.lock_posting(session, posting_id)
-    earlier = store.list_reports(session, posting_id=posting_id, reporter_hash=reporter_hash)
+    earlier = store.list_reports(session, posting_id=posting_id, reporter_hashes=hashes)
     for report in earlier:
         if (report.reason, report.words) == (reason, words):
             return _receipt(report)
@@ -290,7 +291,8 @@ def report_posting(
         posting_id=posting_id,
         reason=reason,
         words=words,
-        reporter_hash=reporter_hash,
+        # Reporters are counted by what is stored: somebody who has reported before keeps the digest of then.
+        reporter_hash=earlier[0].reporter_hash if earlier else hashes[0],
         outcome=ReportOutcome.WAITING,
         reported_at=now,
     )

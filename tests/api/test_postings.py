@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -13,7 +14,7 @@ from app.api.postings import FoundList, ReceiptOut
 from app.domain.postings import AgeReason, PostingKind, PostingState
 from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
-from app.main import create_app
+from app.main import create_app, current_house
 from app.store.postings import Posting, PostingReport
 from app.usecases.postings import MOST_REPORTS
 from app.wiring import House
@@ -185,6 +186,28 @@ async def test_one_person_is_one_reporter_whatever_their_browser_calls_itself(ho
         async with caller(app, **{"User-Agent": agent}) as client:
             assert (await client.post(path, json={"reason": "fees"})).status_code == 201
     assert reports_of(house, posting_id) == (1, PostingState.OPEN)
+
+
+async def test_one_network_stays_one_reporter_when_the_keys_are_rotated(house: House, app: FastAPI) -> None:
+    posting_id = add_posting(house)
+    path = f"/api/v1/postings/{posting_id}/reports"
+    key = {"Idempotency-Key": "a1b2"}
+    async with caller(app) as client:
+        first = await client.post(path, json={"reason": "fees"}, headers=key)
+    for families in (("token",), ("data", "index", "token")):
+        before = current_house(app)
+        app = create_app(replace(before, keys=before.keys.rotated(*families)))
+        async with caller(app) as client:
+            replayed = await client.post(path, json={"reason": "fees"}, headers=key)
+            again = await client.post(path, json={"reason": "fees"})
+            assert replayed.headers["idempotency-replayed"] == "true"
+            assert replayed.json() == again.json() == first.json()
+    async with caller(app) as client:
+        assert (await client.post(path, json={"reason": "false"})).status_code == 201
+    assert reports_of(house, posting_id) == (2, PostingState.OPEN)
+    async with caller(app, address="10.0.0.2") as other:
+        assert (await other.post(path, json={"reason": "false"})).status_code == 201
+    assert reports_of(house, posting_id) == (3, PostingState.REVIEW)
 
 
 async def test_a_sample_of_the_past_that_two_report_ends_and_waits_for_nobody(house: House, app: FastAPI) -> None:

@@ -15,6 +15,7 @@ from app.kit.keys import (
     is_keyed_digest,
     join_parts,
     keyed_digest,
+    keyed_digests,
     load_key_ring,
     load_or_create_key_ring,
     new_key_ring,
@@ -173,6 +174,14 @@ def test_a_keyed_digest_outlives_a_rotation(key_ring: KeyRing) -> None:
     rotated = key_ring.rotated("token")
     assert is_keyed_digest(rotated, digest, "482913", purpose="otp:17")
     assert keyed_digest(rotated, "482913", purpose="otp:17").startswith("2.")
+
+
+def test_a_value_has_a_digest_under_each_version_the_newest_first(key_ring: KeyRing) -> None:
+    rotated = key_ring.rotated("token").rotated("token")
+    digests = keyed_digests(rotated, "482913", purpose="otp:17")
+    assert [digest.partition(".")[0] for digest in digests] == ["3", "2", "1"]
+    assert digests[0] == keyed_digest(rotated, "482913", purpose="otp:17")
+    assert digests[-1] == keyed_digest(key_ring, "482913", purpose="otp:17")
 
 
 @pytest.mark.parametrize("digest", ["", "1", "x.y", "99.abc", "1.中"])
