@@ -192,6 +192,7 @@ def report(
             posting_id,
             reason=body.reason,
             words=body.words.strip(),
+            keys=house.keys,
             reporter=reporter,
             today=house.clock.today(),
             now=house.clock.now(),

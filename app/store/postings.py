@@ -133,7 +133,11 @@ class PostingSource(Base):
 
 
 class PostingReport(Base):
-    """Somebody's complaint about a posting. `reporter_hash` tells reporters apart and names nobody."""
+    """Somebody's complaint about a posting. `reporter_hash` tells reporters apart and names nobody.
+
+    `sealed_words` is what they wrote, sealed for the report's code; None when they wrote nothing. `words` holds plain
+    text of before there was a seal, until it is sealed, and is empty otherwise.
+    """
 
     __tablename__ = "posting_reports"
     __table_args__ = (Index("ix_posting_reports_posting_id_reporter_hash", "posting_id", "reporter_hash"),)
@@ -143,6 +147,7 @@ class PostingReport(Base):
     posting_id: Mapped[int] = mapped_column(ForeignKey("postings.id", ondelete="CASCADE"))
     reason: Mapped[ReportReason]
     words: Mapped[str] = mapped_column(String(500), default="")
+    sealed_words: Mapped[str | None] = mapped_column(Text)
     reporter_hash: Mapped[str] = mapped_column(String(64))
     outcome: Mapped[ReportOutcome] = mapped_column(default=ReportOutcome.WAITING)
     reported_at: Mapped[datetime]
@@ -317,6 +322,13 @@ def list_reports(session: Session, *, posting_id: int, reporter_hashes: Sequence
 def find_report_by_code(session: Session, code: str) -> PostingReport | None:
     """A report by the code that its reporter was given."""
     return session.scalars(select(PostingReport).where(PostingReport.code == code)).first()
+
+
+def lock_reports_in_plain_text(session: Session, *, limit: int) -> Sequence[PostingReport]:
+    """Reports whose words are not sealed yet, locked until the transaction ends, ordered by id."""
+    return session.scalars(
+        select(PostingReport).where(PostingReport.words != "").order_by(PostingReport.id).limit(limit).with_for_update()
+    ).all()
 
 
 def count_waiting_reporters(session: Session, posting_id: int) -> int:

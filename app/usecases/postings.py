@@ -26,7 +26,9 @@ from app.domain.postings import (
 )
 from app.domain.workers import Education, Sex
 from app.kit.database import HIGHEST_ID
+from app.kit.encrypted import Place, seal, unseal
 from app.kit.errors import NotFound, TooManyRequests
+from app.kit.keys import KeyRing
 from app.kit.tokens import CODE_ALPHABET, clean_code, new_code
 from app.store import occupations as occupations_store
 from app.store import policies
@@ -260,6 +262,7 @@ def report_posting(
     *,
     reason: ReportReason,
     words: str,
+    keys: KeyRing,
     reporter: Sequence[str],
     today: date,
     now: datetime,
@@ -268,7 +271,8 @@ def report_posting(
 
     `reporter` tells reporters apart: the digests of one under every key there has been, newest first. One is stored,
     hashed together with the posting's id. One reporter counts once, however much they write and whatever keys were
-    rotated meanwhile; the same complaint once more changes nothing and returns the first receipt.
+    rotated meanwhile; the same complaint once more changes nothing and returns the first receipt. `words` may name
+    people and numbers: they are sealed with `keys`.
 
     Raises:
         PostingNotFound: job-seekers do not see the posting.
@@ -280,17 +284,18 @@ def report_posting(
     posting = store.lock_posting(session, posting_id)
     earlier = store.list_reports(session, posting_id=posting_id, reporter_hashes=hashes)
     for report in earlier:
-        if (report.reason, report.words) == (reason, words):
+        if report.reason is reason and _words_of(report, keys) == words:
             return _receipt(report)
     if posting is None or not is_listed_on(posting, today):
         raise PostingNotFound
     if len(earlier) >= MOST_REPORTS:
         raise TooManyRequests("这个岗位您已经举报过多次，正在核实", retry_after_s=24 * 3600)
+    code = new_code(10)
     report = store.PostingReport(
-        code=new_code(10),
+        code=code,
         posting_id=posting_id,
         reason=reason,
-        words=words,
+        sealed_words=seal(keys, words, place=_words_place(code)) if words else None,
         # Reporters are counted by what is stored: somebody who has reported before keeps the digest of then.
         reporter_hash=earlier[0].reporter_hash if earlier else hashes[0],
         outcome=ReportOutcome.WAITING,
@@ -310,6 +315,27 @@ def report_posting(
         ]
         posting.changed_at = now
     return _receipt(report)
+
+
+def seal_words(session: Session, *, keys: KeyRing, limit: int) -> int:
+    """Seal what reporters wrote before there was a seal; how many reports were done, `limit` at most."""
+    reports = store.lock_reports_in_plain_text(session, limit=limit)
+    for report in reports:
+        report.sealed_words = seal(keys, report.words, place=_words_place(report.code))
+        report.words = ""
+    session.flush()
+    return len(reports)
+
+
+def _words_of(report: store.PostingReport, keys: KeyRing) -> str:
+    if report.sealed_words is None:
+        return report.words
+    return unseal(keys, report.sealed_words, place=_words_place(report.code))
+
+
+def _words_place(code: str) -> Place:
+    """The code stands for the row: it is as unique as the id and known before the row is written."""
+    return Place("posting_reports", "sealed_words", code)
 
 
 def _reports_to_hide(session: Session, *, on: date) -> int:

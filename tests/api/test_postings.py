@@ -1,19 +1,23 @@
 """Postings over HTTP: search page by page, one posting, reports and what comes of them."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+import orjson
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from app.api.cards import WholePostingOut
 from app.api.postings import FoundList, ReceiptOut
 from app.domain.postings import AgeReason, PostingKind, PostingState
 from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
+from app.kit.encrypted import Place, SealBroken, unseal
 from app.main import create_app, current_house
 from app.store.postings import Posting, PostingReport
 from app.usecases.postings import MOST_REPORTS
@@ -244,6 +248,36 @@ async def test_nothing_stored_names_the_reporter(house: House, app: FastAPI) -> 
             assert "203.0.113.77" not in rows
             assert "MicroMessenger" not in rows
             assert "k-1" not in rows
+
+
+async def test_what_a_reporter_writes_is_sealed_for_its_row(house: House, app: FastAPI) -> None:
+    posting_id = add_posting(house)
+    async with caller(app) as client:
+        for number in (1, 2):
+            await client.post(
+                f"/api/v1/postings/{posting_id}/reports", json={"reason": "fees", "words": f"王某{number}"}
+            )
+    with house.engine.connect() as connection:
+        assert "王某" not in str(connection.exec_driver_sql("SELECT * FROM posting_reports").all())
+    with read_session(house.engine) as session:
+        one, two = session.scalars(select(PostingReport).order_by(PostingReport.id)).all()
+    assert (one.words, two.words) == ("", "")
+    assert one.sealed_words is not None
+    assert two.sealed_words is not None
+    assert unseal(house.keys, one.sealed_words, place=Place("posting_reports", "sealed_words", one.code)) == "王某1"
+    with pytest.raises(SealBroken):
+        unseal(house.keys, two.sealed_words, place=Place("posting_reports", "sealed_words", one.code))
+
+
+async def test_nobody_can_find_out_by_trying_what_a_reporter_wrote(house: House, app: FastAPI) -> None:
+    posting_id = add_posting(house)
+    body = {"reason": "fees", "words": "王某"}
+    async with caller(app) as client:
+        await client.post(f"/api/v1/postings/{posting_id}/reports", json=body, headers={"Idempotency-Key": "k-1"})
+    guess = orjson.dumps({"posting_id": posting_id, **body}, option=orjson.OPT_SORT_KEYS)
+    with house.engine.connect() as connection:
+        (stored,) = connection.exec_driver_sql("SELECT request_hash FROM idempotency_keys").scalars()
+    assert stored != hashlib.sha256(guess).hexdigest()
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,7 @@ def take_report(
             posting_id,
             reason=ReportReason(reason),
             words=words,
+            keys=house.keys,
             reporter=house.reporter(request.client.host if request.client else ""),
             today=house.clock.today(),
             now=house.clock.now(),
