@@ -22,7 +22,7 @@ from app.domain.areas import Nearness
 from app.domain.postings import PostingKind
 from app.domain.workers import Education, Limit, Sex
 from app.kit.errors import Invalid
-from app.usecases.areas import AreaUnknown
+from app.usecases.areas import AreaSplit, AreaUnknown
 from app.usecases.matchmaking import MatchAnswer, Note, Profile, RankedPosting
 from app.wiring import NotReady
 
@@ -158,7 +158,7 @@ class MatchAnswerOut(BaseModel):
 @router.post(
     "/match",
     response_model=MatchAnswerOut,
-    responses=declares(Invalid, AreaUnknown, BadJson, BodyTooLarge, MediaTypeUnsupported, NotReady),
+    responses=declares(Invalid, AreaUnknown, AreaSplit, BadJson, BodyTooLarge, MediaTypeUnsupported, NotReady),
     openapi_extra=documents(MatchProfile),
     summary="Rank postings for an anonymous profile",
 )

@@ -33,7 +33,7 @@ from app.domain.postings import PostingKind, ReportOutcome, ReportReason
 from app.kit.database import read_session, write_session
 from app.kit.errors import Busy, FieldFault, Invalid, TooManyRequests
 from app.kit.page_tokens import BadPageToken
-from app.usecases.areas import AreaUnknown
+from app.usecases.areas import AreaSplit, AreaUnknown
 from app.usecases.idempotency_keys import IdempotencyKeyReused
 from app.usecases.matchmaking import SearchQuery
 from app.usecases.postings import (
@@ -72,7 +72,7 @@ class FoundList(BaseModel):
 @router.get(
     "/postings",
     response_model=FoundList,
-    responses=declares(Invalid, AreaUnknown, BadPageToken, NotReady),
+    responses=declares(Invalid, AreaUnknown, AreaSplit, BadPageToken, NotReady),
     summary="Search by distance",
 )
 async def search_postings(

@@ -207,6 +207,15 @@ class FieldProblem(BaseModel):
     message: str = Field(description="what to do, in Chinese")
 
 
+class Successor(BaseModel):
+    """An area that took over part of one that ended."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str
+    name: str
+
+
 class Problem(BaseModel):
     """An error (RFC 9457). `code` is stable; `title`, `detail` and `message` are Chinese and may be reworded."""
 
@@ -218,6 +227,9 @@ class Problem(BaseModel):
     code: str
     detail: str | None = None
     errors: list[FieldProblem] | None = None
+    successors: list[Successor] | None = Field(
+        default=None, description="with `area_split`: the areas of today to choose from, who took most first"
+    )
 
 
 Responses = dict[int | str, dict[str, Any]]

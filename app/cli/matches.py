@@ -14,13 +14,13 @@ from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
 from app.domain.postings import PostingKind
 from app.domain.workers import Limit, Sex
 from app.usecases.areas import AreaUnknown
-from app.usecases.matchmaking import MatchAnswer, Profile, RankedPosting
+from app.usecases.matchmaking import MatchAnswer, Matchmaker, Profile, RankedPosting
 from app.wiring import load_matchmaker
 
 
 def match(
     *,
-    near: Annotated[str, typer.Option(help="住在哪里：区县或乡镇街道代码，例如 500237102")],
+    near: Annotated[str, typer.Option(help="住在哪里：区县或乡镇街道的名字或代码，例如 巫山大昌镇、500237102")],
     wants: Annotated[list[str], typer.Option(help="想找什么活，可以写几次，想做的写在前面")],
     age: Annotated[int, typer.Option(min=1, max=120, help="几岁")],
     sex: Annotated[Sex | None, typer.Option(help="性别", show_default=False)] = None,
@@ -33,30 +33,44 @@ def match(
     as_json: AsJson = False,
 ) -> None:
     """Rank what is near and fits, each with its reasons; the same answer as `POST /api/v1/match`."""
-    profile = Profile(
-        home=near,
-        wants=tuple(wants),
-        age=age,
-        sex=sex,
-        pay_min_yuan_month=pay,
-        max_km=km,
-        kinds=frozenset(kind or ()),
-        limits=frozenset(limit or ()),
-    )
     with at_work(as_json=as_json, data=data) as house:
         require_current_schema(house)
         try:
             matchmaker = load_matchmaker(house)
         except LookupError:
             raise Failed("还没有参考数据，请运行：jiujin seed reference", code="not_loaded") from None
+        profile = Profile(
+            home=_home(matchmaker, near.strip()),
+            wants=tuple(wants),
+            age=age,
+            sex=sex,
+            pay_min_yuan_month=pay,
+            max_km=km,
+            kinds=frozenset(kind or ()),
+            limits=frozenset(limit or ()),
+        )
         try:
             found = matchmaker.match(profile, k=k, today=house.clock.today())
         except AreaUnknown as fault:
-            raise Failed(f"--near 填得不对：{fault.detail or fault.title}", code=fault.code, exit_code=2) from None
+            told = f"--near 填得不对：{fault.detail or fault.title}"
+            raise Failed(told, code=fault.code, exit_code=2, **fault.members) from None
         if as_json:
             answer(answer_out(found, Fragments()), "", as_json=True)
         else:
             print_answer(found, Console())
+
+
+def _home(matchmaker: Matchmaker, near: str) -> str:
+    """The code of the place that `--near` names: a code as it is, a name if one place alone bears it."""
+    if near.isdecimal():
+        return near
+    found = matchmaker.places.candidates(near)
+    if len(found) == 1:
+        return found[0].code
+    if not found:
+        raise Failed("--near 填得不对：没找到这个地方，请写区县或乡镇街道的名字", code=AreaUnknown.code, exit_code=2)
+    told = "、".join(f"{matchmaker.areas.told(area.code)}（{area.code}）" for area in found)
+    raise Failed(f"--near 可能是几个地方：{told}。请写其中一个的代码", code="area_ambiguous", exit_code=2)
 
 
 def print_answer(answer: MatchAnswer, console: Console) -> None:

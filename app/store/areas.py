@@ -94,19 +94,18 @@ def successor_codes(session: Session, area_id: int) -> list[str]:
     )
 
 
-def single_successors(session: Session, *, before: date) -> dict[str, str]:
-    """Successor by code, for codes that had ended by a day, are not in force on it and have exactly one successor."""
-    current = set(session.scalars(select(Area.code).where(in_force(before))))
+def list_ended_areas(session: Session, *, before: date) -> Sequence[Area]:
+    """Areas that had ended by a day, ordered by code; of those that bore one code the latest first."""
+    return session.scalars(
+        select(Area).where(Area.valid_to <= before).order_by(Area.code, Area.valid_to.desc(), Area.id)
+    ).all()
+
+
+def list_successors(session: Session) -> list[tuple[int, str]]:
+    """Every id of an area that ended with the code of one that took over, ordered."""
     rows = session.execute(
-        select(Area.code, AreaSuccessor.successor_code)
-        .join(AreaSuccessor, AreaSuccessor.area_id == Area.id)
-        .where(Area.valid_to <= before)
+        select(AreaSuccessor.area_id, AreaSuccessor.successor_code).order_by(
+            AreaSuccessor.area_id, AreaSuccessor.successor_code
+        )
     )
-    found: dict[str, set[str]] = {}
-    for code, successor in rows:
-        found.setdefault(code, set()).add(successor)
-    return {
-        code: next(iter(successors))
-        for code, successors in found.items()
-        if len(successors) == 1 and code not in current
-    }
+    return [(area_id, code) for area_id, code in rows]

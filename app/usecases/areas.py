@@ -1,10 +1,11 @@
 """Areas for people and programs: look one up as of a day, walk down the division, and the book kept in memory.
 
-Two ways in: the database answers for any day; `AreaBook` holds what is in force today for the ranking route, which must
-not visit the database.
+Two ways in: the database answers for any day; `AreaBook` holds what is in force today, and what ended with its
+successors, for the ranking route, which must not visit the database.
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -28,10 +29,29 @@ class AreaNotFound(NotFound):
 
 
 class AreaUnknown(Invalid):
-    """Somebody named a place that is not in force and has not exactly one successor, or has no coordinates."""
+    """Somebody named a place that is not in force and has no successor, or has no coordinates."""
 
     code = "area_unknown"
     title = "不认识这个地方"
+
+
+class AreaSplit(AreaUnknown):
+    """Somebody named a place that ended and that several took over; the member `successors` names them to choose from.
+
+    Args:
+        former: the area that ended.
+        heirs: the areas of today that took over, at least two.
+    """
+
+    code = "area_split"
+    title = "这个地方已经分开了，请选一个"
+
+    def __init__(self, former: "AreaFact", heirs: Sequence["AreaFact"]) -> None:
+        names = "、".join(f"{heir.name}（{heir.code}）" for heir in heirs)
+        super().__init__(
+            f"{former.name}（{former.code}）从{former.ended_told}起没有了，分给了{names}，请从中选一个",
+            successors=[{"code": heir.code, "name": heir.name} for heir in heirs],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +83,18 @@ class AreaFact:
         if self.lon is None or self.lat is None:
             raise AreaUnknown("这个地方还没有坐标，请选择附近的乡镇街道")
         return self.lon, self.lat
+
+    def is_in_force(self, day: date) -> bool:
+        """Whether it held on a day; the day on which it ended is the first on which it did not (decision 0008)."""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or self.valid_to > day)
+
+    @property
+    def ended_told(self) -> str:
+        """When it ended: `2025年11月6日`, `1994年` for old codes, whose year alone is known; "" when it has no end."""
+        day = self.valid_to
+        if day is None:
+            return ""
+        return f"{day.year}年" if (day.month, day.day) == (1, 1) else f"{day.year}年{day.month}月{day.day}日"
 
 
 def load_area(session: Session, code: str, *, on: date) -> AreaFact:
@@ -111,13 +143,19 @@ def _fact(area: store.Area, successors: tuple[str, ...] = ()) -> AreaFact:
 class AreaBook:
     """The areas in force today, in memory: names, centres and the ladder of nearness without a query.
 
-    Holds every province, prefecture and district of China and the townships of Chongqing; retired codes of Chongqing
-    lead to their successor where there is exactly one.
+    Holds every province, prefecture and district of China and the townships of Chongqing; besides them the areas that
+    ended, all of Chongqing. A retired code leads to its successor where there is exactly one.
     """
 
-    def __init__(self, facts: Sequence[AreaFact], *, successors: dict[str, str], neighbour_km: float) -> None:
+    def __init__(self, facts: Sequence[AreaFact], *, ended: Sequence[AreaFact], neighbour_km: float) -> None:
+        """`facts` are in force today; `ended` have their successors and come latest first where a code was reused."""
         self._facts = {fact.code: fact for fact in facts}
-        self._successors = successors
+        self._ended: dict[str, list[AreaFact]] = {}
+        self._ended_below: dict[str, list[AreaFact]] = {}
+        for fact in ended:
+            self._ended.setdefault(fact.code, []).append(fact)
+            if fact.parent_code is not None:
+                self._ended_below.setdefault(fact.parent_code, []).append(fact)
         self._children: dict[str, list[AreaFact]] = {}
         for fact in facts:
             if fact.parent_code is not None:
@@ -134,27 +172,67 @@ class AreaBook:
         setting = policies.find_setting(session, NEIGHBOUR_KM_SETTING, on=on)
         if setting is None:
             raise LookupError(f"no local setting {NEIGHBOUR_KM_SETTING}: load the reference data first")
+        successors: dict[int, list[str]] = {}
+        for area_id, code in store.list_successors(session):
+            successors.setdefault(area_id, []).append(code)
+        ended = store.list_ended_areas(session, before=on)
         return cls(
             [_fact(area) for area in (*upper, *townships)],
-            successors=store.single_successors(session, before=on),
+            ended=[_fact(area, tuple(successors.get(area.id, ()))) for area in ended],
             neighbour_km=float(setting.value),
         )
 
     def find(self, code: str) -> AreaFact | None:
         """The area that bears `code` today, or its one successor; None when there is none."""
-        return self._facts.get(code) or self._facts.get(self._successors.get(code, ""))
+        fact = self._facts.get(code)
+        if fact is None and (former := self.former(code)) is not None:
+            heirs = self.heirs(former)
+            return heirs[0] if len(heirs) == 1 else None
+        return fact
+
+    def former(self, code: str) -> AreaFact | None:
+        """The area that bore a retired code last; None for a code in force and for one that nobody ever bore."""
+        return None if code in self._facts else next(iter(self._ended.get(code, ())), None)
+
+    def bearer(self, code: str, *, on: date) -> AreaFact | None:
+        """The area that bore a code on a day."""
+        known = (self._facts.get(code), *self._ended.get(code, ()))
+        return next((fact for fact in known if fact is not None and fact.is_in_force(on)), None)
+
+    def heirs(self, fact: AreaFact) -> list[AreaFact]:
+        """What an area of this book is today: itself, or those that took over, who took most of its townships first."""
+        if self._facts.get(fact.code) is fact:
+            return [fact]
+        found = [heir for code in fact.successors if (heir := self._facts.get(code)) is not None]
+        if len(found) > 1:
+            parts = self.ended_below(fact.code)
+            went_to = Counter(heir.parent_code for part in parts for heir in self.heirs(part))
+            found.sort(key=lambda heir: (-went_to[heir.code], heir.code))
+        return found
 
     def place(self, code: str) -> AreaFact:
         """The area of a code, with coordinates.
 
         Raises:
+            AreaSplit: the code is retired, and several took over.
             AreaUnknown: the code leads to no area, or to one whose place is not known.
         """
         fact = self.find(code)
         if fact is None:
+            former = self.former(code)
+            if former is not None and (heirs := self.heirs(former)):
+                raise AreaSplit(former, heirs)
             raise AreaUnknown("请选择重庆的区县或乡镇街道")
         fact.located()
         return fact
+
+    def ended(self) -> list[AreaFact]:
+        """Areas of Chongqing that ended, ordered by code, of one code the latest first; each with its successors."""
+        return [fact for bearers in self._ended.values() for fact in bearers]
+
+    def ended_below(self, code: str) -> list[AreaFact]:
+        """Areas that ended and lay directly below a code, ordered by code."""
+        return self._ended_below.get(code, [])
 
     def children(self, code: str) -> list[AreaFact]:
         """Areas directly below a code, ordered by code."""

@@ -337,7 +337,7 @@ class _Import:
     ) -> None:
         self._session = session
         self._occupations = occupations
-        self._places = PlaceNames(session, areas, today=today)
+        self._places = PlaceNames(areas, today=today)
         self._today = today
         self._shelf_life_days = shelf_life_days(session, on=today)
         minimum = policies.find_setting(session, MINIMUM_WAGE_SETTING, on=today)

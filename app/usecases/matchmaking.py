@@ -25,6 +25,7 @@ from app.store import occupations as occupations_store
 from app.store import policies
 from app.store import postings as postings_store
 from app.usecases.areas import AreaBook
+from app.usecases.places import PlaceNames
 from app.usecases.postings import SURE_CONFIDENCE, PostingCard, card_of, is_listed_on
 from matching import Match, MatchIndex, OccupationResolver, Opening, Place, PublishedWeight, Seeker, Weights
 from matching.distances import great_circle_km
@@ -229,12 +230,14 @@ class Matchmaker:
         self,
         *,
         areas: AreaBook,
+        places: PlaceNames,
         resolver: OccupationResolver,
         index: MatchIndex,
         cards: Mapping[int, PostingCard],
         occupations: Mapping[str, occupations_store.Occupation],
     ) -> None:
         self.areas = areas
+        self.places = places
         self.version = 1
         self._resolver = resolver
         self._index = index
@@ -266,6 +269,7 @@ class Matchmaker:
         index = MatchIndex.build(openings, today=today, weights=weights)
         matchmaker = cls(
             areas=areas,
+            places=PlaceNames(areas, today=today),
             resolver=_resolver(session, occupations),
             index=index,
             cards=cards,
@@ -353,6 +357,7 @@ class Matchmaker:
         Samples of the past do not count as found.
 
         Raises:
+            AreaSplit: home is the code of an area that ended and that several took over.
             AreaUnknown: home leads to no place.
             Invalid: neither age nor birth date.
         """
@@ -425,6 +430,7 @@ class Matchmaker:
         Words are met by a title or employer that holds them, or by the occupation that they mean.
 
         Raises:
+            AreaSplit: `near` is the code of an area that ended and that several took over.
             AreaUnknown: `near` leads to no place.
             BadPageToken: the token was not given out by this search.
         """

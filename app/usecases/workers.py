@@ -89,7 +89,7 @@ def import_workers(
         evidence: how the statuses in the roster are known.
         on_progress: told how far it is.
     """
-    names = PlaceNames(session, areas, today=today)
+    names = PlaceNames(areas, today=today)
     valid = [draft.id_number for draft in drafts if is_id_number(draft.id_number, today=today)]
     known = find_by_id_numbers(session, valid, keys=keys)
     reports: dict[int, RowReport] = {}

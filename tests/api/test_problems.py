@@ -35,6 +35,8 @@ CALLS: list[tuple[Call, int, str]] = [
     (("POST", "/api/v1/match", {"content": b"{}"}), 415, "media_type_unsupported"),
     (("POST", "/api/v1/match", {"json": {}}), 422, "invalid"),
     (("POST", "/api/v1/match", {"json": {**LEAST, "home": {"township": "119999"}}}), 422, "area_unknown"),
+    (("POST", "/api/v1/match", {"json": {**LEAST, "home": {"township": "500112"}}}), 422, "area_split"),
+    (("POST", "/api/v1/match", {"json": {**LEAST, "current": "500112"}}), 422, "area_split"),
     (("POST", "/api/v1/match", {"json": {**LEAST, "skills": "会" * 65_536}}), 413, "body_too_large"),
     (("GET", "/api/v1/areas/999999", {}), 404, "area_not_found"),
     (("GET", "/api/v1/areas?parent=999999", {}), 404, "area_not_found"),
@@ -49,6 +51,7 @@ CALLS: list[tuple[Call, int, str]] = [
     (("GET", f"/api/v1/postings/{'9' * 5_000}", {}), 422, "invalid"),
     (("GET", f"/api/v1/postings?page_size={'9' * 5_000}", {}), 422, "invalid"),
     (("GET", "/api/v1/postings?near=999999", {}), 422, "area_unknown"),
+    (("GET", "/api/v1/postings?near=500112", {}), 422, "area_split"),
     (("GET", "/api/v1/postings?page_token=abc", {}), 422, "bad_page_token"),
     (("GET", "/api/v1/occupations", {}), 422, "invalid"),
     (("GET", "/api/v1/reports/NOTHERE234", {}), 404, "report_not_found"),
@@ -65,6 +68,20 @@ async def test_each_error_has_its_code(still: httpx.AsyncClient, call: Call, sta
     assert (problem.status, problem.code, problem.type) == (status, code, f"urn:jiujin:problem:{code}")
     assert re.search("[\u4e00-\u9fff]", problem.title)
     assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_a_code_that_several_took_over_names_them(still: httpx.AsyncClient) -> None:
+    for answer in (
+        await still.get("/api/v1/postings?near=500112"),
+        await still.post("/api/v1/match", json={**LEAST, "home": {"township": "500112"}}),
+    ):
+        problem = Problem.model_validate_json(answer.content)
+        assert problem.successors is not None
+        assert [(each.code, each.name) for each in problem.successors] == [("500157", "两江新区"), ("500109", "北碚区")]
+        assert "2025年11月6日" in (problem.detail or "")
+        # Each of them can be asked for in its place.
+        for each in problem.successors:
+            assert (await still.get(f"/api/v1/postings?near={each.code}")).status_code == 200
 
 
 async def test_a_405_names_what_is_allowed(still: httpx.AsyncClient) -> None:

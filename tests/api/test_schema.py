@@ -84,6 +84,12 @@ async def test_each_operation_declares_its_errors(document: dict[str, Any]) -> N
             assert answer["content"]["application/problem+json"]["schema"]["allOf"][1]["properties"]["code"]["enum"]
 
 
+async def test_who_took_over_a_split_area_is_described(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert "successors" in schemas["Problem"]["properties"]
+    assert set(schemas["Successor"]["required"]) == {"code", "name"}
+
+
 async def test_what_is_answered_is_declared(document: dict[str, Any]) -> None:
     """Each error of the table of errors stands at its operation, with its code."""
     declared = {

@@ -39,6 +39,20 @@ def test_programs_get_what_the_api_answers(house: House, jiujin: Jiujin, at_hous
     assert document["matches"][0]["reasons"]
 
 
+@pytest.mark.parametrize("near", ["巫山大昌", "重庆市巫山县大昌镇光明村"])
+def test_a_place_may_be_given_by_its_name(house: House, jiujin: Jiujin, at_house: list[str], near: str) -> None:
+    posting = add_posting(house, valid_until=None)
+    found = jiujin(*at_house, "--near", near, "--wants", "保洁", "--json").json()["matches"]
+    assert [(match["posting"]["id"], match["nearness"]) for match in found] == [(posting, "same_township")]
+
+
+def test_programs_are_told_who_took_over(jiujin: Jiujin, at_house: list[str]) -> None:
+    said = jiujin(*at_house, "--near", "500112", "--wants", "保洁", "--json")
+    error = said.json()["error"]
+    assert (said.code, error["code"]) == (2, "area_split")
+    assert [each["code"] for each in error["successors"]] == ["500157", "500109"]
+
+
 def test_a_title_is_no_markup(
     house: House, jiujin: Jiujin, at_house: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +81,9 @@ def test_nothing_found_says_whom_to_call(jiujin: Jiujin, at_house: list[str]) ->
     ("wrong", "told"),
     [
         (["--near", "999999", "--wants", "保洁"], "--near"),
+        (["--near", "500112", "--wants", "保洁"], "两江新区（500157）、北碚区（500109）"),
+        (["--near", "官渡", "--wants", "保洁"], "合川区 官渡镇（500117103）、巫山县 官渡镇（500237109）"),
+        (["--near", "火星", "--wants", "保洁"], "没找到这个地方"),
         (["--wants", "保洁", "--age", "abc"], "--age"),
         (["--wants", "保洁", "--kind", "boss"], "--kind"),
         ([], "--wants"),

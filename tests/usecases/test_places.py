@@ -1,11 +1,10 @@
 """Names of places led to the areas in force today, on real reference data."""
 
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
 
 from app.domain.areas import Precision
 from app.kit.database import read_session
@@ -17,15 +16,14 @@ OF_2024 = date(2024, 7, 1)
 
 
 @pytest.fixture
-def session(house: House) -> Iterator[Session]:
+def book(house: House) -> AreaBook:
     with read_session(house.engine) as session:
-        yield session
+        return AreaBook.load(session, on=house.clock.today())
 
 
 @pytest.fixture
-def names(session: Session, house: House) -> PlaceNames:
-    today = house.clock.today()
-    return PlaceNames(session, AreaBook.load(session, on=today), today=today)
+def names(book: AreaBook, house: House) -> PlaceNames:
+    return PlaceNames(book, today=house.clock.today())
 
 
 def code(place: Place) -> str | None:
@@ -132,3 +130,95 @@ def test_one_wrong_sign_in_a_long_name_is_forgiven(names: PlaceNames) -> None:
 
 def test_what_leads_nowhere_says_so(names: PlaceNames) -> None:
     assert names.locate(words="火星").note == "地点认不出"
+
+
+def test_a_county_goes_by_its_short_form_in_a_row_too(names: PlaceNames) -> None:
+    assert code(names.locate(district="石柱县", words="下路")) == "500240003"
+    assert code(names.locate(words="某小区（石柱县）")) == "500240"
+
+
+# --- for somebody who can be asked back -------------------------------------------------------------------------------
+
+
+CANDIDATES = {
+    # names of today: whole, short, with the district before them, their beginning, a part of them
+    "石柱": ["石柱土家族自治县"],
+    "石柱县": ["石柱土家族自治县"],
+    "彭水县": ["彭水苗族土家族自治县"],
+    "酉阳县": ["酉阳土家族苗族自治县"],
+    "秀山县": ["秀山土家族苗族自治县"],
+    "石柱县下路": ["石柱土家族自治县 下路街道"],
+    "恒合乡": ["万州区 恒合土家族乡"],
+    "两江": ["两江新区"],
+    "沙坪坝": ["沙坪坝区"],  # and not its 沙坪坝街道 beside it: the township is asked next
+    "巫山官": ["巫山县 官阳镇", "巫山县 官渡镇"],
+    "女山": ["武隆区 仙女山街道"],
+    # names that ended, by the division in which they stood
+    "江北": ["两江新区", "涪陵区 江北街道"],
+    "江北县": ["北碚区", "两江新区"],
+    "双桥": ["大足区"],
+    "万盛经开区": ["綦江区"],
+    "万盛南桐": ["綦江区 南桐镇"],
+    "渝北龙兴": ["两江新区 龙兴镇"],
+    "渝北统景": ["北碚区 统景镇"],
+    "北碚水土": ["两江新区 水土街道"],
+    "开县": ["开州区"],
+    "开县临江": ["开州区 临江镇"],
+    "江津市白沙镇": ["江津区 白沙镇"],
+    "万县市": ["万州区"],
+    "洗新乡": ["石柱土家族自治县"],  # no township took over
+    # addresses
+    "巫山县官渡镇紫阳村3组": ["巫山县 官渡镇"],
+    "重庆市巫山县官渡镇紫阳村3组12号": ["巫山县 官渡镇"],
+    "重庆市 巫山县 官渡镇 紫阳村 ３组": ["巫山县 官渡镇"],
+    "官渡镇紫阳村3组": ["合川区 官渡镇", "巫山县 官渡镇"],
+    "渝北区龙兴镇紫阳村": ["两江新区 龙兴镇"],
+    "渝北龙兴紫阳村": ["两江新区 龙兴镇"],
+    "重庆市光明村大昌镇": ["巫山县 大昌镇"],
+    "某小区（九龙坡区）": ["九龙坡区"],
+    # what is no place of Chongqing
+    "永川路12号": [],
+    "江北嘴": [],
+    "四川省万县市": [],
+    "湖北省恩施市龙凤镇": [],
+    "南京江北新区": [],
+    "重庆": [],
+    "重庆市": [],
+}
+
+
+def test_somebody_is_offered_every_place_that_their_words_may_mean(names: PlaceNames, book: AreaBook) -> None:
+    found = {typed: [book.told(area.code) for area in names.candidates(typed)] for typed in CANDIDATES}
+    assert found == CANDIDATES
+
+
+def test_at_most_twelve_are_offered_and_districts_stand_first(names: PlaceNames) -> None:
+    found = names.candidates("土家族")
+    assert len(found) == 12
+    levels = [area.level for area in found]
+    assert levels == sorted(levels)
+    assert len({area.code for area in found}) == 12
+
+
+def test_every_name_of_today_leads_to_the_area_that_bears_it(names: PlaceNames, book: AreaBook) -> None:
+    for district in book.districts():
+        assert names.candidates(district.name) == [district]
+        for township in book.children(district.code):
+            assert township in names.candidates(township.name) or district in names.candidates(township.name)
+            assert names.candidates(district.name + township.name + "1组") == [township]
+
+
+def test_whatever_is_typed_is_answered(names: PlaceNames) -> None:
+    for typed in ("", " ", "　", "县", "巫", "(", "[官", ".*", "\\", "官渡" * 40, "\x00", "a" * 10_000, "500237", "🌋"):
+        assert len(names.candidates(typed)) <= 12
+
+
+def test_many_may_ask_at_once(book: AreaBook, house: House) -> None:
+    asked = [*CANDIDATES, "大昌镇光明村"] * 4
+    names = PlaceNames(book, today=house.clock.today())
+    with ThreadPoolExecutor(8) as pool:
+        told = list(pool.map(lambda typed: [area.code for area in names.candidates(typed)], asked))
+        placed = list(pool.map(lambda typed: code(names.locate(words=typed, on=OF_2024)), asked))
+    alone = PlaceNames(book, today=house.clock.today())
+    assert told == [[area.code for area in alone.candidates(typed)] for typed in asked]
+    assert placed == [code(alone.locate(words=typed, on=OF_2024)) for typed in asked]

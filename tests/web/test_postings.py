@@ -152,6 +152,18 @@ async def test_somebody_elses_link_is_not_mixed_with_this_phones_words(reader: h
     assert "“保安”" in (await read(reader, "/jobs")).main
 
 
+async def test_a_code_that_several_took_over_offers_them_and_keeps_the_rest(reader: httpx.AsyncClient) -> None:
+    page = await read(reader, "/jobs?near=500112&q=保洁&km=30")
+    assert page.heading == "看哪里附近的活？"
+    assert "渝北区从2025年11月6日起没有了" in page.main
+    links = page.links()
+    offered = [name for name in links if name in ("两江新区", "北碚区")]
+    assert offered == ["两江新区", "北碚区"]
+    target = urlsplit(links["北碚区"])
+    assert (target.path, parse_qs(target.query)) == ("/jobs", {"near": ["500109"], "q": ["保洁"], "km": ["30"]})
+    assert (await read(reader, links["北碚区"])).heading == "北碚区附近的活"
+
+
 async def test_a_retired_code_leads_to_its_successor(reader: httpx.AsyncClient) -> None:
     assert (await read(reader, "/jobs?near=500105&q=保洁")).heading == "两江新区附近的活"
 

@@ -9,7 +9,6 @@ import pytest
 from app.domain.workers import Limit
 from app.main import create_app
 from app.web.answers import COOKIE
-from app.web.seeker.places import find_places
 from app.web.seeker.questions import WORK_CHIPS, read_age
 from app.wiring import House
 from tests.houses import HOME_TOWNSHIP, WUSHAN, add_posting, with_matchmaker
@@ -82,6 +81,8 @@ async def test_over_https_the_cookie_never_leaves_in_the_clear(street: House) ->
         ("巫山", ["巫山县", "开州区 巫山镇"]),
         ("巫山县", ["巫山县"]),
         ("渝北", ["两江新区", "北碚区"]),
+        ("渝北龙兴", ["两江新区 龙兴镇"]),
+        ("石柱县", ["石柱土家族自治县"]),
         ("江北区", ["两江新区"]),
         ("万盛", ["綦江区"]),
         ("飞天遁地", []),
@@ -91,8 +92,8 @@ async def test_over_https_the_cookie_never_leaves_in_the_clear(street: House) ->
     ],
 )
 def test_places_are_found_by_what_people_call_them(street: House, typed: str, told: list[str]) -> None:
-    areas = street.ready_matchmaker().areas
-    assert [areas.told(place.code) for place in find_places(areas, typed)] == told
+    matchmaker = street.ready_matchmaker()
+    assert [matchmaker.areas.told(place.code) for place in matchmaker.places.candidates(typed)] == told
 
 
 async def test_a_name_that_two_places_bear_is_asked_back(reader: httpx.AsyncClient) -> None:
@@ -101,6 +102,22 @@ async def test_a_name_that_two_places_bear_is_asked_back(reader: httpx.AsyncClie
     assert answer.status_code == 200
     assert set(page.buttons()) > {"合川区 官渡镇", "巫山县 官渡镇"}
     assert COOKIE not in reader.cookies
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "渝北龙兴",
+        "重庆市渝北区龙兴镇紫阳村3组12号",
+        "重庆市两江新区龙兴镇某某大道东段一百二十三号附十五号院内四幢二单元",
+    ],
+)
+async def test_an_address_as_on_the_card_is_a_place_to_live(reader: httpx.AsyncClient, typed: str) -> None:
+    field = Document((await reader.get("/find/home")).text).one("input", name="place")
+    assert int(field["maxlength"]) >= len(typed)
+    answer = await reader.post("/find/home", data={"place": typed})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/find/age")
+    assert kept(reader) == {"home": "500157102"}
 
 
 async def test_a_name_that_nobody_bears_is_said_so_and_kept_in_the_field(reader: httpx.AsyncClient) -> None:

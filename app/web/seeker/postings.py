@@ -57,9 +57,14 @@ def list_postings(request: Request) -> Response:
     house: House = request.app.state.house
     answers = read_answers(request)
     query = read_list_query(request.query_params)
+    areas = house.ready_matchmaker().areas
+    former = areas.former(query.near or "")
+    if former is not None and len(heirs := areas.heirs(former)) > 1:
+        places = [(areas.told(heir.code), query.with_near(heir.code).address()) for heir in heirs]
+        return render(request, "which_near.html", former=former, places=places)
     home = _home(house, query, answers)
     if home is None:
-        return render(request, "near.html", regions=regions_of(house.ready_matchmaker().areas), query=query)
+        return render(request, "near.html", regions=regions_of(areas), query=query)
     words = _words(query, answers)
     found = _find(house, home, words, answers, query)
     # Nobody is left before an empty list while there is work: then the filters are let go, and the page says so.
@@ -72,7 +77,7 @@ def list_postings(request: Request) -> Response:
         "list.html",
         query=query,
         home=home,
-        home_told=house.ready_matchmaker().areas.told(home.code),
+        home_told=areas.told(home.code),
         words=words,
         rows=[_row(match, home) for match in matches[: query.shown]],
         more=query.longer() if len(matches) > query.shown and query.shown < MOST_SHOWN else None,

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Form, Request, Response
 from app.domain.workers import WORKING_AGE, Limit
 from app.usecases.areas import AreaBook, AreaFact
 from app.usecases.matchmaking import Matchmaker
+from app.usecases.places import LONGEST_TYPED
 from app.web.answers import (
     HIGHEST_AGE,
     LONGEST_WORDS,
@@ -25,7 +26,7 @@ from app.web.answers import (
 )
 from app.web.origins import local_path
 from app.web.rendering import render, see_other
-from app.web.seeker.places import LONGEST_NAME, find_places, is_home, regions_of
+from app.web.seeker.places import is_home, regions_of
 from app.wiring import House
 
 questions = APIRouter(include_in_schema=False)
@@ -82,17 +83,17 @@ def take_home(
         if nearest is None:
             return _ask_home(request, problem="您不在重庆附近，或者手机没给出位置。请写乡镇的名字", status=422)
         return _take_home(request, areas, nearest)
-    found = find_places(areas, place)
+    found = _matchmaker(request).places.candidates(place)
     if len(found) == 1:
         return _take_home(request, areas, found[0])
     if found:
-        return render(request, "which_home.html", typed=place.strip()[:LONGEST_NAME], places=_told(areas, found))
+        return render(request, "which_home.html", typed=place.strip()[:LONGEST_TYPED], places=_told(areas, found))
     problem = (
-        f"没找到“{place.strip()[:LONGEST_NAME]}”，请看看字对不对，或者点下面的区县"
+        f"没找到“{place.strip()[:LONGEST_TYPED]}”，请看看字对不对，或者点下面的区县"
         if place.strip()
         else "请写住在哪个乡镇"
     )
-    return _ask_home(request, problem=problem, typed=place.strip()[:LONGEST_NAME], status=422)
+    return _ask_home(request, problem=problem, typed=place.strip()[:LONGEST_TYPED], status=422)
 
 
 @questions.get("/find/township")
@@ -229,6 +230,7 @@ def _ask_home(request: Request, *, problem: str = "", typed: str = "", status: i
         regions=regions_of(_matchmaker(request).areas),
         problem=problem,
         typed=typed,
+        longest=LONGEST_TYPED,
     )
 
 
