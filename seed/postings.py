@@ -14,6 +14,7 @@ from typing import Any
 
 from app.domain.areas import Precision
 from app.domain.employers import EmployerKind, is_social_credit_code
+from app.domain.hours import hour_of_end
 from app.domain.occupations import Lane
 from app.domain.pay import Pay, PayUnit
 from app.domain.postings import (
@@ -49,9 +50,9 @@ _PAY_STEPS = {PayUnit.MONTH: (2400, 100), PayUnit.DAY: (115, 5), PayUnit.HOUR: (
 _HOURS_A_MONTH = 174  # 21.75 days of 8 hours, 人社部发〔2025〕2号
 _PART_TIME_TAGS = ("半天", "兼职")
 _PART_TIME_SHIFTS = (
-    Shift("上午8:00-12:00", 12, "半天"),
-    Shift("下午13:30-17:30", 18, "半天"),
-    Shift("18:00-21:30", 22, "晚班"),
+    Shift("上午8:00-12:00", "半天"),
+    Shift("下午13:30-17:30", "半天"),
+    Shift("18:00-21:30", "晚班"),
 )
 _PROGRAMMES = {PostingKind.WORK_RELIEF: "8.9", PostingKind.WORKSHOP: "2.3", PostingKind.PUBLIC_WELFARE: "2.6"}
 _PIECE_SHARE = {PostingKind.WORKSHOP: 0.3}
@@ -206,7 +207,7 @@ class Market:
             "openings": dice.between(*work.openings),
             "sent": 0,
             "hours": shift.hours,
-            "ends_at_hour": shift.ends,
+            "ends_at_hour": hour_of_end(shift.hours),
             "starts_on": self.today + timedelta(days=dice.between(1, 15)) if dice.has_luck(0.45) else None,
             "physical_level": work.physical_level or occupation.physical_level,
             "demands": _demands(work, occupation, shift),

@@ -213,31 +213,30 @@ TRADES: dict[str, Trade] = {
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """Hours of work; `ends` is the hour by which it is over (24: after midnight), `tag` a word for the title."""
+    """Hours of work as they stand in the posting; `tag` is a word for the title."""
 
     hours: str
-    ends: int
     tag: str = ""
     nights: bool = False
 
 
-DAY = Shift("8:00-17:30，中午休息1个半小时", 18, "长白班")
-DAY_TILL_SIX = Shift("8:30-18:00，中午休息1小时", 18, "长白班")
-EARLY = Shift("早班6:00-14:00", 14, "早班")
-EARLY_SWEEP = Shift("早上5:30-11:30", 12, "早班")
-MORNING = Shift("上午8:00-12:00", 12, "半天")
-LATE = Shift("中班14:00-22:00", 22, "中班")
-NIGHT = Shift("夜班20:00-次日8:00，上一晚休一晚", 24, "夜班", nights=True)
-NIGHT_SORT = Shift("夜班22:00-次日5:00", 24, "夜班", nights=True)
-TWO_SHIFTS = Shift("白班夜班两班倒，半月一换", 24, "两班倒", nights=True)
-FIELD = Shift("7:00-11:30，14:00-17:30", 18)
-SITE = Shift("7:00-11:30，13:30-18:00", 18)
-KITCHEN = Shift("9:30-14:00，16:30-21:00", 21)
-BREAKFAST = Shift("早上4:30-11:30", 12, "早班")
-CANTEEN = Shift("7:00-13:30", 14)
-LIVE_IN = Shift("住家，晚上9点后休息，每月休4天", 21, "住家")
-AFTER_SCHOOL = Shift("8:30-16:00，方便接送娃儿", 16, "顾家班")
-ROUNDS = Shift("白天巡查，时间自己安排", 18)
+DAY = Shift("8:00-17:30，中午休息1个半小时", "长白班")
+DAY_TILL_SIX = Shift("8:30-18:00，中午休息1小时", "长白班")
+EARLY = Shift("早班6:00-14:00", "早班")
+EARLY_SWEEP = Shift("早上5:30-11:30", "早班")
+MORNING = Shift("上午8:00-12:00", "半天")
+LATE = Shift("中班14:00-22:00", "中班")
+NIGHT = Shift("夜班20:00-次日8:00，上一晚休一晚", "夜班", nights=True)
+NIGHT_SORT = Shift("夜班22:00-次日5:00", "夜班", nights=True)
+TWO_SHIFTS = Shift("白班夜班两班倒，半月一换", "两班倒", nights=True)
+FIELD = Shift("7:00-11:30，14:00-17:30")
+SITE = Shift("7:00-11:30，13:30-18:00")
+KITCHEN = Shift("9:30-14:00，16:30-21:00")
+BREAKFAST = Shift("早上4:30-11:30", "早班")
+CANTEEN = Shift("7:00-13:30")
+LIVE_IN = Shift("住家，早上7点到晚上9点，每月休4天", "住家")
+AFTER_SCHOOL = Shift("8:30-16:00，方便接送娃儿", "顾家班")
+ROUNDS = Shift("白天巡查，时间自己安排")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -983,7 +982,7 @@ WORKS: tuple[Work, ...] = (
         duties=("按片区派件收件，当面签收", "骑三轮送件到村，收寄农产品"),
         conditions=("会骑电动车，熟悉本地路",),
         pay=(PayUnit.MONTH, 4500, 7500),
-        shifts=(DAY_TILL_SIX, Shift("7:00-19:00，中午休息2小时", 19)),
+        shifts=(DAY_TILL_SIX, Shift("7:00-19:00，中午休息2小时")),
         trades=("express",),
         openings=(1, 6),
         insurance=0.7,
@@ -997,7 +996,7 @@ WORKS: tuple[Work, ...] = (
         duties=("按手机派单取餐送餐，注意交通安全",),
         conditions=("会骑摩托或电动车，有手机",),
         pay=(PayUnit.MONTH, 5000, 8500),
-        shifts=(Shift("10:00-21:00，下午休息2小时", 21), Shift("午高峰晚高峰各2小时", 21, "兼职")),
+        shifts=(Shift("10:00-21:00，下午休息2小时"), Shift("午高峰晚高峰各2小时", "兼职")),
         trades=("express", "catering"),
         kinds=_FULL_OR_PART,
         openings=(2, 20),
@@ -1041,7 +1040,7 @@ WORKS: tuple[Work, ...] = (
         duties=("跑市内和周边省市，按时交货", "工地拉渣土砂石，遵守限速"),
         conditions=("有B2以上驾照和道路货运从业资格证",),
         pay=(PayUnit.MONTH, 6500, 9500),
-        shifts=(Shift("按车次，白天为主", 20), TWO_SHIFTS),
+        shifts=(Shift("按车次，白天为主"), TWO_SHIFTS),
         trades=("freight", "building"),
         lodging=0.3,
         certificates=("B2", "道路货物运输从业资格证"),

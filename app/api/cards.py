@@ -104,7 +104,9 @@ class WholePostingOut(PostingOut):
     conditions: str
     paid_by: str
     paid_when: str
-    ends_at_hour: int | None
+    ends_at_hour: int | None = Field(
+        description="hour by which a day of work is over, half hours rounded up; 24: at midnight or later"
+    )
     certificates: list[str]
     age: AgeOut
     sex_required: Sex | None

@@ -140,23 +140,6 @@ def read_kind(*texts: str) -> PostingKind | None:
     )
 
 
-_SHIFT = re.compile(r"(\d{1,2})[:点时](\d{2})?\D{0,6}?[-~至到]\D{0,4}?(\d{1,2})[:点时](\d{2})?")
-
-
-def read_hour_of_end(text: str) -> int | None:
-    """The hour by which a day of work is over: 18 for `8:00-12:00 14:00-18:00`, 19 for `9:00-18:30`.
-
-    None for a shift over midnight and for several that begin anew (三班倒).
-    """
-    over = 0
-    for found in _SHIFT.finditer(normal(text)):
-        begin, end = int(found[1]), int(found[3]) + (int(found[4] or 0) > 0)
-        if not over <= begin < end <= 24:
-            return None
-        over = end
-    return over or None
-
-
 _OFFERS = {
     "meals": re.compile(r"包[吃餐]|包三餐|包[一二两]餐|免费工作餐|提供食宿|包食宿|免费食宿|含餐"),
     "lodging": re.compile(r"包[吃食]?住|包住宿|提供食宿|包食宿|免费食宿|免费住宿|提供住宿|免费宿舍|提供宿舍"),

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from app.domain.hours import hour_of_end
 from app.domain.identities import normalise_phone
 from app.domain.occupations import KNOWN_CERTIFICATES
 from app.domain.pay import Pay
 from app.exchange.cells import (
     normal,
     read_day,
-    read_hour_of_end,
     read_kind,
     read_month,
     read_offer,
@@ -244,7 +244,7 @@ def _read_row(table: Table, row: Row) -> PostingDraft:
         age_words=normal(cell["age"]),
         sex_words=cell["sex"] if cell["sex"] in _ONE_SEX else "",
         hours=_one_line(cell["hours"]),
-        ends_at_hour=read_hour_of_end(cell["hours"]),
+        ends_at_hour=hour_of_end(cell["hours"]),
         posted_on=told(read_day(cell["posted_on"]), "posted_on", "发布日期"),
         starts_on=read_day(cell["starts_on"]),
         valid_until=told(read_day(cell["valid_until"]), "valid_until", "有效期"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from app.domain.areas import Nearness
+from app.domain.hours import MIDNIGHT
 from app.domain.occupations import PHYSICAL_LEVEL_LABELS
 from app.domain.pay import PayUnit
 from app.domain.postings import PostingKind, PostingOrigin, PostingState
@@ -42,6 +43,11 @@ def distance(km: float | None, nearness: Nearness, *, rough: bool = False) -> st
 def day(told: date, *, today: date) -> str:
     """`11月3日`, in another year `2025年11月3日`."""
     return f"{told.month}月{told.day}日" if told.year == today.year else f"{told.year}年{told.month}月{told.day}日"
+
+
+def end_of_work(hour: int) -> str:
+    """The hour by which work is over: `最晚 18 点`, since half hours are rounded up; `过了半夜` from midnight on."""
+    return "过了半夜" if hour >= MIDNIGHT else f"最晚 {hour} 点"
 
 
 def freshness(card: PostingCard, *, today: date) -> str:

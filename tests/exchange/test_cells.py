@@ -142,22 +142,6 @@ def test_the_kind_is_what_its_own_column_says_first(texts: tuple[str, ...], kind
 
 
 @pytest.mark.parametrize(
-    ("text", "hour"),
-    [
-        ("8:00-18:00", 18),
-        ("9:00—18:30", 19),
-        ("早8点至晚18点", 18),
-        ("08:00-12:00 14:00-18:00", 18),
-        ("8:00-16:00 0:00-8:00", None),
-        ("20:00-8:00", None),
-        ("三班倒", None),
-    ],
-)
-def test_the_hour_of_the_end_is_told_for_one_shift_by_day(text: str, hour: int | None) -> None:
-    assert cells.read_hour_of_end(text) == hour
-
-
-@pytest.mark.parametrize(
     ("text", "meals", "lodging", "insurance"),
     [
         ("五险一金 包吃住", True, True, True),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.areas import CHONGQING, AreaLevel, Precision, great_circle_km
 from app.domain.employers import EmployerKind, is_social_credit_code
+from app.domain.hours import MIDNIGHT, hour_of_end
 from app.domain.identities import birth_date_of, id_check, is_id_number, is_mobile_phone, sex_of
 from app.domain.occupations import Lane
 from app.domain.pay import Pay, PayUnit
@@ -363,11 +365,16 @@ def test_demands_follow_the_occupation_and_the_hours(postings: list[Posting], re
         asked, usual = set(posting.demands), set(occupation.demands)
         assert usual - {Demand.NIGHTS} <= asked <= usual | set(Demand)
         assert (Demand.NIGHTS in asked) == ("夜" in posting.hours), posting.hours
-        if Demand.NIGHTS in asked:
-            assert posting.ends_at_hour == 24
-        assert posting.ends_at_hour is not None
-        assert 0 < posting.ends_at_hour <= 24
         assert posting.physical_level in (1, 2, 3, 4)
+
+
+def test_the_hour_of_the_end_is_what_the_written_hours_say(postings: list[Posting]) -> None:
+    ends = {posting.hours: posting.ends_at_hour for posting in postings}
+    assert all(posting.ends_at_hour == ends[posting.hours] == hour_of_end(posting.hours) for posting in postings)
+    # Only who takes turns, or is free to choose, has no end that can be told.
+    assert all(re.search("两班倒|自己安排|高峰|按车次", hours) for hours, end in ends.items() if end is None)
+    assert all(end == MIDNIGHT for hours, end in ends.items() if hours.startswith("夜班"))
+    assert set(ends.values()) >= {12, 14, 18, 21, MIDNIGHT, None}
 
 
 def test_caps_of_age_are_lawful_or_stand_in_the_words(postings: list[Posting]) -> None:

@@ -343,6 +343,25 @@ async def test_what_is_not_there_is_said_in_words(reader: httpx.AsyncClient, pat
     assert page.one("html")["lang"] == "zh-CN"
 
 
+@pytest.mark.parametrize(
+    ("hours", "ends", "told"),
+    [
+        ("8:00-17:30", 18, "最晚 18 点"),
+        ("夜班20:00-次日8:00", 24, "过了半夜"),
+        ("8:00-20:00 两班倒", None, None),
+    ],
+)
+async def test_the_end_of_work_is_told_in_words_that_fit_the_hours(
+    house: House, hours: str, ends: int | None, told: str | None
+) -> None:
+    posting = add_posting(house, hours=hours, ends_at_hour=ends)
+    async with phone(create_app(with_matchmaker(house))) as reader:
+        page = await read(reader, f"/jobs/{posting}")
+    assert hours in page.main
+    assert ("几点下班" in page.main) is (told is not None)
+    assert told is None or told in page.main
+
+
 async def test_a_posting_that_ended_is_gone_at_once(house: House) -> None:
     yesterday = house.clock.today() - timedelta(days=1)
     ended = [
