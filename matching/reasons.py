@@ -127,8 +127,19 @@ def _pay(case: Case) -> Reason | None:
         return None
     asked = case.seeker.pay_min_yuan_month
     if asked:
-        return Reason("pay_meets", f"工资够您要的{asked:.0f}元") if case.pay >= asked else None
+        if case.pay < asked:
+            return None
+        whole = _WHOLE_MONTH.get(Kind(case.opening.kind))
+        return Reason("pay_meets", f"{whole}够您要的{asked:.0f}元" if whole else f"工资够您要的{asked:.0f}元")
     return Reason("pay_good", "工资比这一行一般的高") if case.pay > case.usual_pay else None
+
+
+# Where nobody promises a full month of work, the figure by the month holds for a full one only: so the words say that.
+_WHOLE_MONTH: Mapping[Kind, str] = {
+    Kind.DAY_LABOUR: "天天有活，做满一个月",
+    Kind.SEASONAL: "做满一个月",
+    Kind.PART_TIME: "钟点做满，一个月",
+}
 
 
 def _start(case: Case) -> Reason | None:
@@ -204,7 +215,9 @@ def _pay_doubt(case: Case) -> Reason | None:
     if expected > case.weights.bait_multiple * max(case.usual_pay, asked or 0):
         return Reason("pay_doubtful", "工资高得不寻常，小心上当，莫先交钱")
     if asked and case.pay < asked:
-        return Reason("pay_below", f"工资比您要的少{asked - case.pay:.0f}元")
+        short = f"比您要的少{asked - case.pay:.0f}元"
+        whole = _WHOLE_MONTH.get(Kind(case.opening.kind))
+        return Reason("pay_below", f"就算{whole}也{short}" if whole else f"工资{short}")
     return None
 
 
