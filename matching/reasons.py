@@ -110,15 +110,17 @@ def _near(case: Case) -> Reason:
 
 def _skill(case: Case) -> Reason | None:
     wants, occupation = case.seeker.wants, case.opening.occupation
-    if occupation in wants:
-        place = wants.index(occupation)
-        return Reason("wanted_work", "正是您要找的活" if place == 0 else f"是您要找的第{place + 1}种活")
     if frozenset(pieces_of(case.opening.title)) & frozenset(pieces_of(case.seeker.skills_text)):
         return Reason("words_match", "正是您说的活")
-    if wants and occupation and case.parts["skill"] >= 0.5:
-        return Reason("close_work", "和您要找的活相近")
     # The part may stand above the usual for the occupation's sake alone; only words that meet are told as meeting.
     words_meet = character_pairs(case.opening.title) & character_pairs(case.seeker.skills_text)
+    if occupation in wants:
+        # One code holds many jobs: who said 养猪 is not told that 养牛 is the very thing.
+        very = "正是您要找的活" if words_meet or not case.seeker.skills_text else "是您要找的这一类活"
+        place = wants.index(occupation)
+        return Reason("wanted_work", very if place == 0 else f"是您要找的第{place + 1}种活")
+    if wants and occupation and case.parts["skill"] >= 0.5:
+        return Reason("close_work", "和您要找的活相近")
     return Reason("words_match", "和您说的活对得上") if words_meet else None
 
 

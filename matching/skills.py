@@ -31,7 +31,7 @@ def skill_of(seeker: Seeker, market: Market, rows: Rows, *, titles: "TitleWords"
     close = per_occupation[rows["occupation"]] if len(per_occupation) else np.zeros(len(rows))
     if not seeker.skills_text:
         return close
-    said = titles.said_in(seeker.skills_text, text_share=weights.text_share)[rows["title"]]
+    said = titles.said_in(seeker.skills_text, weights)[rows["title"]]
     return np.asarray(1 - (1 - weights.without_words * close) * (1 - said))
 
 
@@ -58,22 +58,25 @@ class TitleWords:
         self._pieces = _PairSets(character_pairs(piece) for _, piece in pieces)
         self._cached = lru_cache(maxsize=256)(self._said_in)
 
-    def said_in(self, words: str, *, text_share: float) -> Floats:
+    def said_in(self, words: str, weights: Weights) -> Floats:
         """How far each title says the words, (titles,) in 0-1.
 
-        The larger of two: the square of the Dice coefficient (Dice 1945) of the best piece of the title with the best
-        piece of the words, 1 where they are the same; and `text_share` of the title's pairs that the words hold, for
-        whoever tells a long story.
+        The largest of three: the square of the Dice coefficient (Dice 1945) of the best piece of the title with the
+        best piece of the words, 1 where they are the same; `named_share` where a piece of the title holds all of a
+        piece of the words (养猪 in 养猪场饲养员); and `text_share` of the title's pairs that the words hold, for who
+        tells a long story.
         """
-        return self._cached(words, text_share)
+        return self._cached(words, weights.named_share, weights.text_share)
 
-    def _said_in(self, words: str, text_share: float) -> Floats:
+    def _said_in(self, words: str, named_share: float, text_share: float) -> Floats:
         told = character_pairs(words)
         said = text_share * self._whole.shared_with(told) / np.maximum(self._whole.sizes, 1)
         for piece in pieces_of(words):
             pairs = character_pairs(piece)
-            dice = 2 * self._pieces.shared_with(pairs) / np.maximum(self._pieces.sizes + len(pairs), 1)
-            np.maximum.at(said, self._title_of, dice * dice)
+            shared = self._pieces.shared_with(pairs)
+            dice = 2 * shared / np.maximum(self._pieces.sizes + len(pairs), 1)
+            named = named_share * ((shared == len(pairs)) & (shared > 0))
+            np.maximum.at(said, self._title_of, np.maximum(dice * dice, named))
         return np.asarray(said)
 
 

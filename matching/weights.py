@@ -70,6 +70,7 @@ class Weights:
     skill_floor: float = 0.05
     later_want: float = 0.9
     without_words: float = 0.85
+    named_share: float = 0.6
     text_share: float = 0.5
     unknown_skill: float = 0.3
     closeness: Mapping[tuple[str, str], float] = field(default_factory=dict)

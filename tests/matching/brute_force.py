@@ -171,7 +171,6 @@ def pairs_of(text: str) -> set[str]:
 
 def without_call(piece: str) -> str:
     """What advertises, taken off the beginning until nothing more comes off."""
-    # The document does not say whether a shorter word is tried where a longer one would leave too little: it is.
     for call in CALLS:
         if piece.startswith(call) and len(piece) - len(call) >= 2:
             return without_call(piece[len(call) :])
@@ -179,7 +178,6 @@ def without_call(piece: str) -> str:
 
 
 def without_ending(piece: str) -> str:
-    # Here too a shorter word is tried where a longer one would leave too little.
     for ending in ENDINGS:
         if piece.endswith(ending) and len(piece) - len(ending) >= 2:
             return piece[: -len(ending)]
@@ -188,25 +186,30 @@ def without_ending(piece: str) -> str:
 
 def pieces_of(text: str) -> list[str]:
     """The pieces of a plain text."""
-    # The document does not say whether what stands before and behind brackets becomes one run: it does not. Nor does
-    # it say what a bracket is that nothing closes: it parts like any other sign, and what follows it is kept.
     runs = itertools.groupby(BRACKETED.sub(" ", text), str.isalnum)
     return [without_ending(without_call("".join(run))) for is_piece, run in runs if is_piece]
 
 
 def dice(one: str, other: str) -> float:
     pairs, others = pairs_of(one), pairs_of(other)
-    # The document does not say what two pieces without pairs have in common: nothing.
     return 2 * len(pairs & others) / (len(pairs) + len(others)) if pairs or others else 0.0
+
+
+def holds(title: str, words: str) -> bool:
+    """Whether a piece of the title holds all pairs of a piece of the words, at least one."""
+    pairs = pairs_of(words)
+    return bool(pairs) and pairs <= pairs_of(title)
 
 
 def said(words: str, title: str) -> float:
     """How far the title says what the person said."""
     words, title = plain(words), plain(title)
-    alike = max((dice(a, b) ** 2 for a in pieces_of(words) for b in pieces_of(title)), default=0.0)
+    pieces = list(itertools.product(pieces_of(words), pieces_of(title)))
+    alike = max((dice(a, b) ** 2 for a, b in pieces), default=0.0)
+    held = 0.6 if any(holds(b, a) for a, b in pieces) else 0.0
     pairs = pairs_of(title)
     shared = len(pairs & pairs_of(words)) / len(pairs) if pairs else 0.0
-    return max(alike, 0.5 * shared)
+    return max(alike, held, 0.5 * shared)
 
 
 def skill(seeker: Seeker, opening: Opening, tables: Tables) -> float:
@@ -216,7 +219,6 @@ def skill(seeker: Seeker, opening: Opening, tables: Tables) -> float:
         close = max(
             closeness(wanted, opening.occupation, tables) * 0.9**place for place, wanted in enumerate(seeker.wants)
         )
-    # The document does not say whether blanks alone are words: whatever is not empty is.
     if seeker.skills_text:
         return 1 - (1 - 0.85 * close) * (1 - said(seeker.skills_text, opening.title))
     return close

@@ -102,6 +102,8 @@ TOLD: list[tuple[str, str, Facts, Facts]] = [
     ("distance", "离家20.0公里", DULL, {}),
     ("wanted_work", "正是您要找的活", DULL, {"wants": (UNRELATED,)}),
     ("wanted_work", "是您要找的第2种活", DULL, {"wants": ("4-07-05-01", UNRELATED)}),
+    ("wanted_work", "正是您要找的活", DULL | {"title": "养猪场饲养员"}, {"wants": (UNRELATED,), "skills_text": "养猪"}),
+    ("wanted_work", "是您要找的这一类活", DULL | {"title": "放牛"}, {"wants": (UNRELATED,), "skills_text": "养猪"}),
     ("close_work", "和您要找的活相近", DULL, {"wants": ("6-05-01-01",)}),
     ("words_match", "和您说的活对得上", DULL | {"title": "缝纫工"}, {"skills_text": "做过缝纫", "wants": ()}),
     ("words_match", "正是您说的活", DULL | {"title": "急招缝纫工（计件）"}, {"skills_text": "缝纫", "wants": ()}),
