@@ -6,29 +6,48 @@ request asks for the house of that request and never keeps it.
 
 import errno
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from ipaddress import IPv6Address, ip_address
+from pathlib import Path
+from typing import ClassVar
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from app.kit.clock import Clock, SystemClock
-from app.kit.database import open_engine, read_session
+from app.kit.database import open_engine, read_session, write_session
 from app.kit.errors import Busy
 from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digests, load_key_ring, load_or_create_key_ring, read_key_ring
 from app.kit.migrations import SchemaState, check
 from app.settings import Settings, SettingsUnusable, load_settings
 from app.store.tables import METADATA
 from app.usecases.areas import list_children
+from app.usecases.key_rings import KeyRingForeign, bind_key_ring, check_key_ring, is_ring_needed
 from app.usecases.matchmaking import Matchmaker
 
 
 class HouseUnusable(Exception):
-    """The service cannot be put together here; the message says why, in Chinese and without a secret."""
+    """The service cannot be put together here; the message says why, in Chinese and without a secret.
 
-    code = "settings_unusable"
+    `code` is stable, for programs.
+    """
 
+    code: ClassVar[str] = "settings_unusable"
+
+
+class KeysLost(HouseUnusable):
+    """The key ring's file is gone, and the database is written with it."""
+
+    code = "keys_lost"
+
+
+class KeysForeign(HouseUnusable):
+    """The key ring is not the one that the database is written with."""
+
+    code = "keys_foreign"
 
 class FolderUnwritable(HouseUnusable):
     """The data folder cannot be made, or nothing can be written into it."""
@@ -122,10 +141,11 @@ class House:
 def open_house(**given: object) -> House:
     """The house of this process from the environment and what the command line gave (`data`, `host`, `port`).
 
-    Makes the data folder and, in a demo, the key ring. Does not connect to the database.
+    Makes the data folder and, in a demo, the key ring; only before that it connects to the database.
 
     Raises:
         HouseUnusable: a setting, the key ring or the data folder does not allow it; says everything at once.
+        KeysLost: the key ring would have to be made, but the database is written with one.
     """
     try:
         return build_house(load_settings(**given))
@@ -139,6 +159,7 @@ def build_house(settings: Settings) -> House:
     Raises:
         KeyRingUnusable: the key ring is missing or cannot be read.
         FolderUnwritable: the data folder or, in a demo, the key ring cannot be made.
+        KeysLost: the key ring would have to be made, but the database is written with one.
         HouseUnusable: the database URL is not one.
     """
     try:
@@ -155,7 +176,7 @@ def build_house(settings: Settings) -> House:
     except (ArgumentError, ValueError):
         # Without the cause: it quotes the URL, which may hold a password.
         raise HouseUnusable("DATABASE_URL 不是能用的数据库地址") from None
-    return House(settings=settings, engine=engine, keys=_open_key_ring(settings), clock=SystemClock())
+    return House(settings=settings, engine=engine, keys=_open_key_ring(settings, engine), clock=SystemClock())
 
 
 def load_matchmaker(house: House) -> Matchmaker:
@@ -202,15 +223,72 @@ def is_reference_loaded(house: House) -> bool:
         return bool(list_children(session, None, on=house.clock.today(), limit=1))
 
 
-def _open_key_ring(settings: Settings) -> KeyRing:
+def check_keys(house: House) -> None:
+    """Look whether the key ring is the one that the migrated database is written with. Changes nothing.
+
+    Raises:
+        KeysForeign: it is not; says what to do.
+    """
+    with _telling_foreign_keys(house), read_session(house.engine) as session:
+        check_key_ring(session, house.keys)
+
+
+def bind_keys(house: House) -> None:
+    """Bind the migrated database to the key ring, before anything is written with it. Again, it changes nothing.
+
+    Raises:
+        KeysForeign: the database is written with another ring; says what to do.
+    """
+    with _telling_foreign_keys(house):
+        with read_session(house.engine) as session:
+            # A reader waits for nobody, and mostly there is nothing to write.
+            is_bound = check_key_ring(session, house.keys)
+        if not is_bound:
+            with write_session(house.engine) as session:
+                bind_key_ring(session, house.keys)
+
+
+@contextmanager
+def _telling_foreign_keys(house: House) -> Iterator[None]:
+    settings = house.settings
+    where = "JIUJIN_KEYS" if settings.keys is not None else str(settings.effective_keys_file.resolve())
+    try:
+        yield
+    except KeyRingForeign as foreign:
+        raise KeysForeign(
+            f"密钥不是这个数据库原来用的那一套（{foreign}）：请把备份的密钥放回 {where}。现在什么也没有改动"
+        ) from None
+
+
+def _open_key_ring(settings: Settings, engine: Engine) -> KeyRing:
     if settings.keys is not None:
         return read_key_ring(settings.keys.get_secret_value())
     if settings.is_production or settings.keys_file is not None:
         return load_key_ring(settings.effective_keys_file)
     try:
+        if not settings.effective_keys_file.exists():
+            _require_no_ring_needed(settings.effective_keys_file, engine)
         return load_or_create_key_ring(settings.effective_keys_file)
     except OSError as error:
         raise FolderUnwritable(f"密钥文件 {settings.effective_keys_file} 写不了", error) from error
+
+
+def _require_no_ring_needed(path: Path, engine: Engine) -> None:
+    """Before a ring is made: a new one opens nothing of what an old one has sealed."""
+    try:
+        with read_session(engine) as session:
+            is_needed = is_ring_needed(session)
+    except (SQLAlchemyError, Busy):
+        # Without the cause: it may hold the address and the password.
+        raise HouseUnusable(
+            f"还没有密钥文件 {path}；新建之前要看数据库里有没有用旧密钥加密的内容，可是连不上：请检查 DATABASE_URL"
+        ) from None
+    finally:
+        engine.dispose()
+    if is_needed:
+        raise KeysLost(
+            f"密钥文件 {path.resolve()} 不见了，数据库里的姓名和电话是用它加密的：请把备份放回原处。现在什么也没有改动"
+        )
 
 
 def _network_of(address: str) -> str:

@@ -1,22 +1,32 @@
 """The house: put together from the environment, refused with reasons, and who its reporters are."""
 
+import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
+from app.domain.workers import WorkerOrigin
 from app.kit.clock import SystemClock
-from app.kit.database import open_engine
-from app.kit.keys import new_key_ring
+from app.kit.database import open_engine, write_session
+from app.kit.keys import new_key_ring, save_key_ring
 from app.kit.migrations import upgrade
+from app.store.identities import NewIdentity, add_identity
+from app.store.workers import Worker
 from app.wiring import (
     House,
     HouseUnusable,
+    KeysForeign,
+    KeysLost,
     NotReady,
     Readiness,
+    bind_keys,
+    check_keys,
     check_readiness,
     check_schema,
     is_reference_loaded,
@@ -62,6 +72,99 @@ def test_a_keys_file_that_was_named_is_not_made(tmp_path: Path, monkeypatch: pyt
     with pytest.raises(HouseUnusable, match="读不到密钥文件"):
         open_house(data=tmp_path)
     assert not (tmp_path / "mine.json").exists()
+
+
+@pytest.fixture
+def demo(
+    empty_database: Callable[[str], Engine], backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], House]]:
+    """Opens the house of one demo anew, over a database of each kind in turn without a table."""
+    url = empty_database(backend).url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
+    with ExitStack() as opened:
+
+        def open_again() -> House:
+            house = open_house(data=tmp_path / "var")
+            opened.callback(house.close)
+            return house
+
+        yield open_again
+
+
+def test_a_ring_is_made_for_a_database_that_needs_none(demo: Callable[[], House], tmp_path: Path) -> None:
+    path = tmp_path / "var" / "keys.json"
+    first = demo()
+    path.unlink()
+    second = demo()
+    assert second.keys != first.keys
+    upgrade(second.engine)
+    path.unlink()
+    third = demo()
+    bind_keys(third)
+    assert demo().keys == third.keys
+
+
+def test_a_lost_ring_is_not_replaced(demo: Callable[[], House], tmp_path: Path) -> None:
+    path = tmp_path / "var" / "keys.json"
+    house = demo()
+    upgrade(house.engine)
+    bind_keys(house)
+    kept = path.read_bytes()
+    path.unlink()
+    with pytest.raises(KeysLost, match=r"keys\.json 不见了.*请把备份放回原处"):
+        demo()
+    assert not path.exists()
+    path.write_bytes(kept)
+    path.chmod(0o600)
+    assert demo().keys == house.keys
+
+
+def test_people_stored_before_there_were_check_values_need_their_ring(
+    demo: Callable[[], House], tmp_path: Path
+) -> None:
+    house = demo()
+    upgrade(house.engine, to="0001")
+    now = house.clock.now()
+    with write_session(house.engine) as session:
+        worker = Worker(
+            birth_on=date(1970, 1, 1),
+            home_area_code="500237102",
+            origin=WorkerOrigin.IMPORTED,
+            created_at=now,
+            updated_at=now,
+        )
+        session.add(worker)
+        session.flush()
+        add_identity(session, NewIdentity(worker_id=worker.id, name="样例甲", id_number="1"), keys=house.keys)
+    (tmp_path / "var" / "keys.json").unlink()
+    with pytest.raises(KeysLost):
+        demo()
+    assert not (tmp_path / "var" / "keys.json").exists()
+
+
+def test_no_ring_is_made_while_the_database_is_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://jiujin:s3cret@127.0.0.1:1/jiujin")
+    with pytest.raises(HouseUnusable, match="DATABASE_URL") as refused:
+        open_house(data=tmp_path)
+    assert "s3cret" not in str(refused.value)
+    assert not (tmp_path / "keys.json").exists()
+
+
+def test_a_foreign_ring_is_refused_and_told_where_the_right_one_belongs(
+    demo: Callable[[], House], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = demo()
+    upgrade(house.engine)
+    bind_keys(house)
+    save_key_ring(new_key_ring(), tmp_path / "var" / "keys.json")
+    for refuse in (check_keys, bind_keys):
+        with pytest.raises(KeysForeign, match=re.escape(str(tmp_path / "var" / "keys.json"))):
+            refuse(demo())
+    monkeypatch.setenv("JIUJIN_KEYS", new_key_ring().to_json())
+    with pytest.raises(KeysForeign, match="请把备份的密钥放回 JIUJIN_KEYS"):
+        bind_keys(demo())
+    monkeypatch.setenv("JIUJIN_KEYS", house.keys.to_json())
+    bind_keys(demo())
 
 
 def test_what_is_wrong_is_said_at_once_and_without_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from app.usecases.areas import AreaBook
 from app.usecases.imports import import_postings, stamp_for_commit, understand_titles
 from app.usecases.matchmaking import title_resolver
 from app.usecases.postings import count_postings
-from app.wiring import House, is_reference_loaded
+from app.wiring import House, bind_keys, is_reference_loaded
 
 
 def seed_demo(
@@ -43,6 +43,7 @@ def seed_demo(
         require_current_schema(house)
         if not is_reference_loaded(house):
             raise Failed("还没有参考数据，请先运行：jiujin seed reference", code="reference_missing")
+        bind_keys(house)
         with taking_turns(house):
             counts = {
                 **_generate(house, workers=workers, postings=postings, rng_seed=rng_seed),

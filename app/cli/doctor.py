@@ -18,7 +18,7 @@ from app.cli.terminal import AsJson, DataFolder, answer, at_work, told_database,
 from app.kit.database import read_session, why_unwritable, write_session
 from app.kit.errors import Busy
 from app.usecases.postings import count_postings
-from app.wiring import House, check_schema, is_reference_loaded
+from app.wiring import House, KeysForeign, check_keys, check_schema, is_reference_loaded
 
 _LEAST_FREE_BYTES = 1_000_000_000
 _LEAST_POSTGRESQL = 15
@@ -38,9 +38,8 @@ def doctor(*, data: DataFolder = None, as_json: AsJson = False) -> None:
     with at_work(as_json=as_json, data=data) as house:
         findings = [
             Finding("版本", ok=True, told=f"jiujin {version('jiujin')}，Python {platform.python_version()}"),
-            # Settings and keys have been read, or there would be no house.
+            # Settings have been read, or there would be no house.
             Finding("设置", ok=True, told="正式环境" if house.settings.is_production else "试用环境"),
-            Finding("密钥", ok=True, told="能用；请另外备份，丢了就读不出姓名和电话"),
             _look_at_folder(house),
             *_look_at_database(house),
         ]
@@ -65,6 +64,7 @@ def _look_at_database(house: House) -> Iterator[Finding]:
     looks: tuple[Callable[[House], Finding], ...] = (
         _look_at_server,
         _look_at_schema,
+        _look_at_keys,
         _look_at_reference,
         _look_at_rows,
     )
@@ -105,6 +105,14 @@ def _look_at_schema(house: House) -> Finding:
     if state.drift:
         return Finding("表结构", ok=False, told=f"与代码有 {len(state.drift)} 处不同，见 jiujin db check")
     return Finding("表结构", ok=True, told=f"{state.current}")
+
+
+def _look_at_keys(house: House) -> Finding:
+    try:
+        check_keys(house)
+    except KeysForeign as foreign:
+        return Finding("密钥", ok=False, told=str(foreign))
+    return Finding("密钥", ok=True, told="能用，与数据库对得上；请另外备份，丢了就读不出姓名和电话")
 
 
 def _look_at_reference(house: House) -> Finding:

@@ -36,7 +36,7 @@ from app.usecases.imports import (
 from app.usecases.imports import Progress as OnProgress
 from app.usecases.matchmaking import title_resolver
 from app.usecases.workers import import_workers
-from app.wiring import House
+from app.wiring import House, bind_keys, check_keys
 
 imports = typer.Typer(no_args_is_help=True, help="从 xlsx、xls、csv 文件导入岗位、务工人员名册")
 
@@ -105,6 +105,10 @@ def import_workers_file(
     """Import a roster of workers; what is told about it names nobody."""
     with at_work(as_json=as_json, data=data) as house:
         require_current_schema(house)
+        if dry_run:
+            check_keys(house)
+        else:
+            bind_keys(house)
         _require_folder(report)
         read = _read(file, lambda: read_workers(file, sheet=sheet))
         with read_session(house.engine) as session:

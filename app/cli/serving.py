@@ -24,7 +24,7 @@ from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, stoppi
 from app.kit.logs import configure_logging
 from app.kit.migrations import upgrade
 from app.main import create_app
-from app.wiring import House, load_matchmaker
+from app.wiring import House, bind_keys, load_matchmaker
 
 Host = Annotated[str | None, typer.Option(help="监听的地址，默认 127.0.0.1；对外服务用 0.0.0.0", show_default=False)]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="监听的端口，默认 8000", show_default=False)]
@@ -38,6 +38,7 @@ def up(*, host: Host = None, port: Port = None, data: DataFolder = None, as_json
     with at_work(as_json=as_json, data=data, host=host, port=port) as house, stopping_on_sigterm(), _bound(house) as at:
         with taking_turns(house):
             upgrade(house.engine)
+            bind_keys(house)
             fill_reference(house)
             fill_demo_if_empty(house)
         tell("正在建立岗位索引…")
@@ -49,6 +50,7 @@ def serve(*, host: Host = None, port: Port = None, data: DataFolder = None, as_j
     """Serve pages and API; what `work` does is left to another process."""
     with at_work(as_json=as_json, data=data, host=host, port=port) as house, stopping_on_sigterm():
         require_current_schema(house)
+        bind_keys(house)
         with _bound(house) as at:
             try:
                 matchmaker = load_matchmaker(house)
@@ -62,6 +64,7 @@ def work(*, data: DataFolder = None, as_json: AsJson = False) -> None:
     """Run the loops that change the database, without serving."""
     with at_work(as_json=as_json, data=data) as house, stopping_on_sigterm():
         require_current_schema(house)
+        bind_keys(house)
         _configure_logs(house)
         loops = work_loops(house)
         with started(loops, house):

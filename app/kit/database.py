@@ -12,7 +12,22 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, URL, Connection, DateTime, Dialect, Engine, Enum, MetaData, create_engine, event, make_url
+from sqlalchemy import (
+    JSON,
+    URL,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Enum,
+    MetaData,
+    create_engine,
+    event,
+    inspect,
+    literal,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -205,6 +220,13 @@ def read_session(engine: Engine) -> Iterator[Session]:
     with _busy_as_fault(), Session(engine, expire_on_commit=False) as session, session.begin():
         session.connection(execution_options=options)
         yield session
+
+
+def has_rows(session: Session, table: type[Base]) -> bool:
+    """Whether a table holds a row; a database that has not been migrated so far lacks the table and holds none."""
+    if not inspect(session.connection()).has_table(table.__tablename__):
+        return False
+    return session.execute(select(literal(1)).select_from(table).limit(1)).first() is not None
 
 
 @contextmanager

@@ -208,6 +208,18 @@ def is_keyed_digest(ring: KeyRing, digest: str, value: str, *, purpose: str) -> 
     return key is not None and hmac.compare_digest(tag(key, purpose, value).encode(), expected.encode())
 
 
+def key_checks(ring: KeyRing) -> dict[tuple[str, int], str]:
+    """By family and version a value that tells each key from any other and says nothing of it.
+
+    It is an HMAC of a fixed text; under an AES key too, for the two algorithms share nothing.
+    """
+    return {
+        (family, version): tag(key, "key_check", family, str(version))
+        for family in _FAMILIES
+        for version, key in sorted(ring.family(family).items())
+    }
+
+
 def tag(key: bytes, *parts: str) -> str:
     """HMAC-SHA256 (RFC 2104) over the parts, each with its length, in unpadded URL-safe base64: 43 characters."""
     message = join_parts(*parts)

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, insert, select
+from sqlalchemy import ForeignKey, String, and_, false, insert, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.kit.database import Base
-from app.kit.encrypted import Place, blind_index, blind_indexes, seal, unseal
+from app.kit.database import Base, has_rows
+from app.kit.encrypted import Place, SealBroken, blind_index, blind_indexes, seal, sealed_version, unseal
 from app.kit.keys import KeyRing
 from app.store.audit import record_act
 
@@ -126,6 +126,44 @@ def read_identity(
         id_number=unseal(keys, row.id_number, place=_place("id_number", worker_id)),
         phone=None if row.phone is None else unseal(keys, row.phone, place=_place("phone", worker_id)),
     )
+
+
+def has_identities(session: Session) -> bool:
+    """Whether anybody's identity is stored; also asked of a database that has not been migrated."""
+    return has_rows(session, Identity)
+
+
+def are_identities_of(session: Session, *, keys: KeyRing) -> bool:
+    """Whether a ring is the one that sealed and indexed what is stored: of each version of its keys one row is tried.
+
+    Nobody is shown what a row holds, so no audit row is left. Reads the whole table.
+    """
+    sealed: set[str] = set()
+    indexed: set[str] = set()
+    while (row := _row_of_other_versions(session, sealed, indexed)) is not None:
+        try:
+            number = unseal(keys, row.id_number, place=_place("id_number", row.worker_id))
+        except SealBroken:
+            return False
+        if row.id_number_index not in blind_indexes(keys, number, purpose=_ID_NUMBER):
+            return False
+        sealed.add(_version_of(row.id_number))
+        indexed.add(_version_of(row.id_number_index))
+    return True
+
+
+def _row_of_other_versions(session: Session, sealed: set[str], indexed: set[str]) -> Identity | None:
+    """Some identity of which the data key or the index key is none of these versions."""
+    is_known = and_(
+        or_(false(), *(Identity.id_number.startswith(version) for version in sorted(sealed))),
+        or_(false(), *(Identity.id_number_index.startswith(version) for version in sorted(indexed))),
+    )
+    return session.scalars(select(Identity).where(~is_known).limit(1)).first()
+
+
+def _version_of(value: str) -> str:
+    """What a sealed value or an index of the same key version begins with: `12.`."""
+    return f"{sealed_version(value)}."
 
 
 def _place(column: str, row: int) -> Place:

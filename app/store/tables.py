@@ -11,11 +11,24 @@ from app.store import (
     idempotency_keys,
     identities,
     industries,
+    key_checks,
     occupations,
     policies,
     postings,
     workers,
 )
 
-TABLES = (areas, audit, employers, identities, idempotency_keys, industries, occupations, policies, postings, workers)
+TABLES = (
+    areas,
+    audit,
+    employers,
+    identities,
+    idempotency_keys,
+    industries,
+    key_checks,
+    occupations,
+    policies,
+    postings,
+    workers,
+)
 METADATA = Base.metadata

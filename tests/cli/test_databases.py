@@ -3,16 +3,22 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from app.cli.turns import filling
+from app.domain.identities import id_check
 from app.kit.database import read_session
+from app.kit.keys import new_key_ring, save_key_ring
 from app.kit.migrations import head_revision
+from app.store.key_checks import list_key_checks
+from app.store.tables import METADATA
 from app.usecases.postings import count_postings
 from app.wiring import House, is_reference_loaded
 from tests.cli.conftest import Jiujin, url_of
+from tests.exchange.books import Cells, write_csv
 from tests.houses import add_posting
 
 
@@ -147,6 +153,88 @@ def test_the_doctor_counts_by_origin(jiujin: Jiujin, house: House, at_furnished:
     add_posting(house)
     told = jiujin("doctor", *at_furnished).json()["findings"][-1]["told"]
     assert told == "招聘中（generated）1"
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+WITH_KEYS = [["up"], ["serve"], ["work"], ["import", "workers", "名册.csv"], ["seed", "demo"]]
+
+
+def everything(house: House) -> list[list[tuple[Any, ...]]]:
+    with read_session(house.engine) as session:
+        return [
+            [tuple(row) for row in session.execute(select(table).order_by(*table.primary_key))]
+            for table in METADATA.sorted_tables
+        ]
+
+
+@pytest.fixture
+def roster(tmp_path: Path) -> str:
+    """A roster of one. Place code 99 was never given to anybody: nobody bears the number."""
+    body = "99000019700101001"
+    rows: Cells = [["姓名", "身份证号", "户籍地"], ["样例甲", body + id_check(body), "重庆市巫山县大昌镇"]]
+    return str(write_csv(tmp_path / "名册.csv", rows))
+
+
+@pytest.fixture
+def at_people(
+    jiujin: Jiujin, at_furnished: list[str], roster: str, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Options for a command, and a database that holds an identity."""
+    monkeypatch.setenv("JIUJIN_PORT", str(free_port))
+    assert jiujin("import", "workers", roster, *at_furnished).code == 0
+    return at_furnished
+
+
+@pytest.mark.parametrize("command", WITH_KEYS, ids=" ".join)
+def test_a_foreign_ring_keeps_everything_from_starting(
+    jiujin: Jiujin, house: House, at_people: list[str], roster: str, tmp_path: Path, command: list[str]
+) -> None:
+    before = everything(house)
+    save_key_ring(new_key_ring(), tmp_path / "var" / "keys.json")
+    said = jiujin(*(roster if word == "名册.csv" else word for word in command), *at_people)
+    assert (said.code, said.json()["error"]["code"]) == (1, "keys_foreign")
+    assert "请把备份的密钥放回" in said.json()["error"]["message"]
+    assert everything(house) == before
+
+
+@pytest.mark.parametrize("command", [*WITH_KEYS, ["doctor"], ["db", "upgrade"]], ids=" ".join)
+def test_a_lost_ring_keeps_everything_from_starting_and_is_not_made_anew(
+    jiujin: Jiujin, house: House, at_people: list[str], roster: str, tmp_path: Path, command: list[str]
+) -> None:
+    before = everything(house)
+    (tmp_path / "var" / "keys.json").unlink()
+    said = jiujin(*(roster if word == "名册.csv" else word for word in command), *at_people)
+    assert (said.code, said.json()["error"]["code"]) == (1, "keys_lost")
+    assert "请把备份放回原处" in said.json()["error"]["message"]
+    assert everything(house) == before
+    assert not (tmp_path / "var" / "keys.json").exists()
+
+
+def test_the_doctor_finds_a_foreign_ring(jiujin: Jiujin, house: House, at_people: list[str], tmp_path: Path) -> None:
+    well = jiujin("doctor", *at_people)
+    assert (well.code, [each["ok"] for each in well.json()["findings"] if each["name"] == "密钥"]) == (0, [True])
+    before = everything(house)
+    path = tmp_path / "var" / "keys.json"
+    kept = path.read_bytes()
+    save_key_ring(new_key_ring(), path)
+    sick = jiujin("doctor", *at_people)
+    assert sick.code == 1
+    assert (sick.json()["findings"][-1]["name"], sick.json()["findings"][-1]["ok"]) == ("密钥", False)
+    assert f"请把备份的密钥放回 {path}" in sick.json()["findings"][-1]["told"]
+    assert f"✗ 密钥：{sick.json()['findings'][-1]['told']}" in jiujin("doctor", *at_people[:-1]).out
+    assert everything(house) == before
+    path.write_bytes(kept)
+    assert jiujin("doctor", *at_people).json()["ok"]
+
+
+def test_a_dry_run_binds_no_keys(jiujin: Jiujin, house: House, at_furnished: list[str], roster: str) -> None:
+    before = everything(house)
+    assert jiujin("import", "workers", roster, "--dry-run", *at_furnished).code == 0
+    assert everything(house) == before
+    jiujin("import", "workers", roster, *at_furnished)
+    with read_session(house.engine) as session:
+        assert [family for family, _ in list_key_checks(session)] == ["data", "index", "token"]
 
 
 # --- turns ------------------------------------------------------------------------------------------------------------

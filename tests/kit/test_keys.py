@@ -14,6 +14,7 @@ from app.kit.keys import (
     KeyRingUnusable,
     is_keyed_digest,
     join_parts,
+    key_checks,
     keyed_digest,
     keyed_digests,
     load_key_ring,
@@ -154,6 +155,16 @@ def test_a_tag_is_hmac_sha256_over_lengths_and_parts() -> None:
     assert join_parts("ab", "中") == b"\0\0\0\0\0\0\0\x02ab\0\0\0\0\0\0\0\x03\xe4\xb8\xad"
     # Computed with `openssl dgst -sha256 -mac hmac` over the bytes above.
     assert tag(bytes(range(32)), "ab", "中") == "_gxO1KGmRvC8h6372vJ0vgyjSNI8RYxM63LpvU1-4KQ"
+
+
+def test_a_check_value_tells_keys_apart_and_holds_none(key_ring: KeyRing) -> None:
+    checks = key_checks(key_ring)
+    assert list(checks) == [("data", 1), ("index", 1), ("token", 1)]
+    assert len(set(checks.values())) == 3
+    assert checks == key_checks(read_key_ring(key_ring.to_json()))
+    assert checks[("data", 1)] == tag(key_ring.data[1], "key_check", "data", "1")
+    assert not set(checks.values()) & set(key_checks(new_key_ring()).values())
+    assert key_checks(key_ring.rotated("index")).keys() - checks.keys() == {("index", 2)}
 
 
 def test_parts_cannot_flow_into_each_other() -> None:
