@@ -27,6 +27,7 @@ from app.domain.postings import (
     PostingState,
     Verdict,
     age_limits_in,
+    conceal_contacts,
     plain_title,
     screen,
 )
@@ -45,6 +46,7 @@ SURE_ENOUGH = 0.35  # judgement: below it a title is not taken for an occupation
 ALIKE_TITLES = 92.0  # of 100; two titles this alike, in one bucket, name one job
 MINIMUM_WAGE_SETTING = "minimum_wage_month"  # yuan a month
 NO_MINIMUM_WAGE = "最低工资标准还没有配置，没有核对"
+CONTACTS_TAKEN_OUT = "里面写有联系人或联系方式，已经隐去"
 OWN_SOURCE = "import"
 """The source of rows from a file that names no platform."""
 
@@ -52,6 +54,10 @@ Progress = Callable[[int, int], None]
 """Called with rows done and rows in all."""
 
 _CHUNK = 500
+_FREE_TEXT = (
+    *("title", "occupation_words", "employer_name", "workplace", "duties", "conditions", "tags", "hours"),
+    *("age_words", "paid_by", "paid_when"),
+)
 
 
 class RowOutcome(StrEnum):
@@ -122,7 +128,8 @@ class PostingDraft:
     """A row of a file, read but not judged. `notes` says in Chinese which cells were not understood.
 
     `source_key` names the row within its `source` for ever: the platform's id, or the fingerprint of what it holds.
-    `observed` is the month (`2024-07`) in which a listing was seen.
+    `observed` is the month (`2024-07`) in which a listing was seen. A listing of the past hires nobody: whoever reads
+    it in, no draft of one names a person to ask for or a number to call.
     """
 
     row: int
@@ -162,6 +169,18 @@ class PostingDraft:
     insurance: bool | None = None
     phone: str = ""
     notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.is_of_the_past:
+            return
+        told = {name: getattr(self, name) for name in _FREE_TEXT}
+        kept = {**{name: conceal_contacts(text) for name, text in told.items()}, "phone": ""}
+        if kept == {**told, "phone": self.phone}:
+            return
+        # Frozen: what was made is not changed, only its making is finished.
+        for name, text in kept.items():
+            object.__setattr__(self, name, text)
+        object.__setattr__(self, "notes", (*self.notes, CONTACTS_TAKEN_OUT))
 
     @property
     def work_words(self) -> str:

@@ -23,6 +23,7 @@ from app.store.policies import LocalSetting
 from app.store.postings import Posting, PostingSource
 from app.usecases.areas import AreaBook
 from app.usecases.imports import (
+    CONTACTS_TAKEN_OUT,
     NO_MINIMUM_WAGE,
     ImportReport,
     PostingDraft,
@@ -333,6 +334,50 @@ def test_listings_from_elsewhere_are_kept_with_their_place(house: House) -> None
     bring_in(house, past(city="上海", district="浦东"))
     (posting,) = stored(house)
     assert (posting.state, posting.area_code) == (PostingState.HISTORICAL, "310115")
+
+
+def test_a_listing_of_the_past_names_nobody_to_ask_for(house: House) -> None:
+    contact = "联系人：张三 13800000000"
+    draft = past(
+        title="小区保安 王经理13800000000",
+        occupation_words="小区保安",
+        duties=contact,
+        conditions="微信：abc123",
+        workplace="大昌镇农贸市场，023-00000000",
+        tags=contact,
+        paid_when="每月15日，找李师傅",
+        hours="8:00-17:00",
+        phone="13800000000",
+    )
+    row = only(bring_in(house, draft))
+    assert (row.outcome, row.is_historical) == (RowOutcome.TAKEN, True)
+    assert CONTACTS_TAKEN_OUT in row.reasons
+    (posting,) = stored(house)
+    assert (posting.title, posting.duties) == ("小区保安 （联系方式已隐去）", "联系人：（联系方式已隐去）")
+    assert (posting.conditions, posting.paid_when) == ("微信：（联系方式已隐去）", "每月15日，找（联系方式已隐去）")
+    assert (posting.workplace, posting.hours) == ("大昌镇农贸市场，（联系方式已隐去）", "8:00-17:00")
+    assert (posting.phone, posting.area_code, posting.occupation_code) == ("", "500237102", "4-07-05-01")
+    told = str([*snapshot(house), row])
+    assert not any(secret in told for secret in ("张三", "王经理", "李师傅", "0000", "abc123"))
+    assert only(bring_in(house, draft)).outcome is RowOutcome.KNOWN
+
+
+def test_a_listing_of_the_past_without_contacts_is_told_nothing_about_them(house: House) -> None:
+    assert CONTACTS_TAKEN_OUT not in only(bring_in(house, past())).reasons
+
+
+def test_an_id_number_beside_a_contact_still_wants_a_look(house: House) -> None:
+    row = only(bring_in(house, past(duties="QQ：990101196801011230，电话13800000000")))  # no place bears 99
+    assert row.outcome is RowOutcome.REVIEW
+    assert "personal_data" in str(stored(house)[0].findings)
+    assert "13800000000" not in stored(house)[0].duties
+
+
+def test_the_contacts_of_an_employer_s_offer_belong_to_it(house: House) -> None:
+    add_employer(house)
+    row = only(bring_in(house, whole(duties="联系人：王经理 13800000000", phone="13800000000")))
+    assert (row.outcome, CONTACTS_TAKEN_OUT in row.reasons) == (RowOutcome.TAKEN, False)
+    assert (stored(house)[0].duties, stored(house)[0].phone) == ("联系人：王经理 13800000000", "13800000000")
 
 
 # --- folding and running twice ----------------------------------------------------------------------------------------
