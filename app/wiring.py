@@ -49,6 +49,7 @@ class KeysForeign(HouseUnusable):
 
     code = "keys_foreign"
 
+
 class FolderUnwritable(HouseUnusable):
     """The data folder cannot be made, or nothing can be written into it."""
 

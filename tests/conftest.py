@@ -149,6 +149,17 @@ def anyio_backend() -> str:
 # --- browser ----------------------------------------------------------------------------------------------------------
 
 
+SWITCHES = (
+    "--no-sandbox",  # tests may run as root in a container, where the sandbox cannot
+    "--disable-gpu",
+    "--disable-dev-shm-usage",  # containers give /dev/shm 64 MB
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
 def chromium_path() -> str | None:
     """Where the machine's Chromium is."""
     return next(
@@ -163,17 +174,8 @@ def browser() -> Iterator[Browser]:
     if path is None:
         reason = "no Chromium on this machine: install the package chromium"
         pytest.fail(reason) if IN_CI else pytest.skip(reason)
-    switches = [
-        "--no-sandbox",  # tests may run as root in a container, where the sandbox cannot
-        "--disable-gpu",
-        "--disable-dev-shm-usage",  # containers give /dev/shm 64 MB
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-    ]
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=switches)
+        chromium = playwright.chromium.launch(executable_path=path, args=list(SWITCHES))
         yield chromium
         chromium.close()
 

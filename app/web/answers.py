@@ -1,5 +1,8 @@
 """What a seeker has answered so far, kept in one cookie on the seeker's own phone and nowhere else.
 
+Before anything is answered a question's page sets the cookie empty: an answer that then comes without it is from a
+phone that keeps none.
+
 Whatever comes out of the cookie is a stranger's input: each field is checked again, and one that does not hold is as
 if it had not been answered.
 """
@@ -53,6 +56,11 @@ def read_answers(request: Request) -> Answers:
     except (ValueError, RecursionError):
         return Answers()
     return _checked(written) if isinstance(written, dict) else Answers()
+
+
+def keeps_answers(request: Request) -> bool:
+    """Whether the phone has sent the cookie back, which every question's page sets: some keep none."""
+    return COOKIE in request.cookies
 
 
 def write_answers(response: Response, answers: Answers, *, secure: bool) -> None:

@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.kit.errors import Fault
 from app.web import wording
-from app.web.answers import Answers, clear_answers, read_answers, write_answers
+from app.web.answers import Answers, clear_answers, keeps_answers, read_answers, write_answers
 from app.web.assets import asset_url
 
 _FRAME_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
@@ -36,10 +36,20 @@ def _build_environment() -> Environment:
 _ENVIRONMENT = _build_environment()
 
 
-def render(request: Request, template: str, *, status: int = 200, **values: Any) -> Response:
-    """A page. `template` is a file's name in `templates/`; `answers` and `here` are there without being given."""
+def render(request: Request, template: str, *, status: int = 200, asks: bool = False, **values: Any) -> Response:
+    """A page. `template` is a file's name in `templates/`; `answers` and `here` are there without being given.
+
+    `asks`: the page holds a question, so it sets the empty cookie where there is none, to find out whether it stays.
+    """
     answers = read_answers(request)
     text = _ENVIRONMENT.get_template(template).render(answers=answers, here=_here(request), **values)
+    response = _answer_page(request, text, status=status)
+    if asks and not keeps_answers(request):
+        write_answers(response, Answers(), secure=request.url.scheme == "https")
+    return response
+
+
+def _answer_page(request: Request, text: str, *, status: int) -> Response:
     if status != 200:
         return HTMLResponse(text, status, headers=_FRAME_HEADERS)
     # Weak: the middleware that compresses changes the bytes and not the page.

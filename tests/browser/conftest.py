@@ -18,7 +18,7 @@ __all__ = ["postgresql_reference", "sqlite_reference", "street"]
 PHONE: ViewportSize = {"width": 360, "height": 740}
 
 # Whatever the policy stops or a script breaks is noted, to be asked for at the end of a test.
-_NOTE_VIOLATIONS = """
+NOTE_VIOLATIONS = """
   window.__stopped = [];
   document.addEventListener("securitypolicyviolation", (event) => window.__stopped.push(event.violatedDirective));
 """
@@ -43,7 +43,7 @@ def site(street: House) -> Iterator[str]:
 def page(browser: Browser, site: str) -> Iterator[Page]:
     """A phone of 360×740 with a fresh profile. Fails the test when a script broke or the policy stopped anything."""
     context = browser.new_context(base_url=site, viewport=PHONE, locale="zh-CN", timezone_id="Asia/Shanghai")
-    context.add_init_script(_NOTE_VIOLATIONS)
+    context.add_init_script(NOTE_VIOLATIONS)
     page = context.new_page()
     broken: list[str] = []
     page.on("pageerror", lambda error: broken.append(str(error)))

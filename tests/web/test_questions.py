@@ -2,6 +2,7 @@
 
 import base64
 import json
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import httpx
 import pytest
@@ -101,7 +102,7 @@ async def test_a_name_that_two_places_bear_is_asked_back(reader: httpx.AsyncClie
     page = Document(answer.text)
     assert answer.status_code == 200
     assert set(page.buttons()) > {"合川区 官渡镇", "巫山县 官渡镇"}
-    assert COOKIE not in reader.cookies
+    assert kept(reader) == {}
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ async def test_a_name_that_nobody_bears_is_said_so_and_kept_in_the_field(reader:
     assert "没找到" in page.one("p", role="alert").text
     assert page.one("input", name="place")["value"] == '飞天"><b>遁地'
     assert page.one("input", name="place")["aria-describedby"] == "problem"
-    assert COOKIE not in reader.cookies
+    assert kept(reader) == {}
 
 
 async def test_the_phones_position_becomes_a_township(reader: httpx.AsyncClient) -> None:
@@ -152,7 +153,7 @@ async def test_only_places_to_search_around_are_taken(reader: httpx.AsyncClient,
         assert answer.status_code == 303
     else:
         assert answer.status_code == 422
-        assert COOKIE not in reader.cookies
+        assert kept(reader) == {}
 
 
 @pytest.mark.parametrize(
@@ -183,7 +184,7 @@ async def test_an_age_that_cannot_be_is_said_so(reader: httpx.AsyncClient, typed
     answer = await reader.post("/find/age", data={"age": typed})
     assert answer.status_code == 422
     assert told in Document(answer.text).one("p", role="alert").text
-    assert COOKIE not in reader.cookies
+    assert kept(reader) == {}
 
 
 async def test_nobody_has_to_tell_an_age(reader: httpx.AsyncClient) -> None:
@@ -203,7 +204,7 @@ async def test_words_that_cannot_be_used_are_said_so(reader: httpx.AsyncClient, 
     answer = await reader.post("/find/work", data={"words": words})
     assert answer.status_code == 422
     assert Document(answer.text).one("p", role="alert").text.strip()
-    assert COOKIE not in reader.cookies
+    assert kept(reader) == {}
 
 
 def test_every_button_for_work_is_understood_for_sure(street: House) -> None:
@@ -240,6 +241,7 @@ async def test_what_somebody_cannot_do_is_kept_off_the_list_and_said(street: Hou
     ],
 )
 async def test_a_cookie_that_somebody_bent_counts_as_no_answer(reader: httpx.AsyncClient, cookie: str) -> None:
+    reader.cookies.clear()
     reader.cookies.set(COOKIE, cookie)
     for path in ("/", "/jobs", "/find/township", "/find/limits", "/about"):
         answer = await reader.get(path)
@@ -281,8 +283,9 @@ async def test_the_next_person_at_a_shared_phone_finds_nothing(reader: httpx.Asy
     answer = await reader.post("/clear")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/")
     assert answer.headers["Clear-Site-Data"] == '"cache"'
-    assert COOKIE not in reader.cookies
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
     page = Document((await reader.get("/")).text)
+    assert kept(reader) == {}
     assert page.heading == "您住在哪里？"
     assert "换个人用" not in page.text
 
@@ -359,3 +362,96 @@ async def test_a_strange_certificate_is_not_kept(reader: httpx.AsyncClient, name
     assert answer.status_code == 303
     page = Document((await reader.get(f"/jobs?near={HOME_TOWNSHIP}")).text)
     assert not page.all("button", name="drop")
+
+
+# --- phones that keep no cookies --------------------------------------------------------------------------------------
+
+FORGETS = "手机没开 Cookie，答案记不住"
+
+
+@pytest.mark.parametrize("path", ["/", "/find/home", "/find/age", "/find/work", "/find/limits", "/jobs"])
+async def test_a_question_finds_out_whether_the_phone_keeps_answers(street: House, path: str) -> None:
+    async with phone(create_app(street), scheme="https") as reader:
+        first = await reader.get(path)
+        assert kept(reader) == {}
+        parts = {part.strip().lower() for part in first.headers["Set-Cookie"].split(";")[1:]}
+        assert parts == {"secure", "httponly", "samesite=lax", "path=/", f"max-age={30 * 86_400}"}
+        again = await reader.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert "Set-Cookie" not in again.headers
+        reader.cookies.clear()
+        unchanged = await reader.get(path, headers={"If-None-Match": first.headers["ETag"]})
+        assert unchanged.status_code == 304
+        assert "Set-Cookie" in unchanged.headers
+
+
+async def test_what_asks_nothing_sets_no_cookie(street: House) -> None:
+    card = card_titled(street, "小区保洁员")
+    async with phone(create_app(street)) as reader:
+        for path in ("/about", "/reports", f"/jobs/{card.id}", f"/jobs/{card.id}/reports", "/nothing"):
+            assert "Set-Cookie" not in (await reader.get(path)).headers, path
+
+
+@pytest.mark.parametrize(
+    ("answer", "heading"),
+    [
+        ({"area": WUSHAN}, "巫山县附近的活"),
+        ({"area": HOME_TOWNSHIP}, "大昌镇附近的活"),
+        ({"place": "巫山官渡"}, "官渡镇附近的活"),
+    ],
+)
+async def test_without_cookies_the_first_answer_leads_to_a_list(
+    forgetful: httpx.AsyncClient, answer: dict[str, str], heading: str
+) -> None:
+    assert Document((await forgetful.get("/")).text).heading == "您住在哪里？"
+    led = await forgetful.post("/find/home", data=answer)
+    assert led.status_code == 303
+    page = Document((await forgetful.get(led.headers["Location"])).text)
+    assert page.heading == heading
+    assert FORGETS in page.main
+    assert page.cards
+    # What would go round without being kept is not asked.
+    assert not [form for form in page.all("form") if form.get("action").startswith("/find/")]
+    assert "有做不了的" not in page.links()
+
+    words = {each["name"]: each.get("value") for each in page.one("form", action="/jobs").inside if each.tag == "input"}
+    page = Document((await forgetful.get("/jobs", params={**words, "q": "保安"})).text)
+    assert "“保安”按“保安员”找的" in page.main
+    assert FORGETS in page.main
+    assert FORGETS in Document((await forgetful.get(page.links()["50+可做"])).text).main
+
+
+async def test_without_cookies_words_lead_to_the_choice_of_a_place(forgetful: httpx.AsyncClient) -> None:
+    led = await forgetful.post("/find/work", data={"words": "保安"})
+    page = Document((await forgetful.get(led.headers["Location"])).text)
+    assert page.heading == "看哪里附近的活？"
+    assert FORGETS in page.main
+    page = Document((await forgetful.get(page.links()["巫山"])).text)
+    assert "“保安”按“保安员”找的" in page.main
+    assert FORGETS in page.main
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "back", "left"),
+    [
+        ("/find/age", {"age": "58"}, "", {}),
+        ("/find/age", {"skip": "1"}, "", {}),
+        ("/find/age", {"age": "58"}, "?near=500237102&q=保洁&km=10", {"near": "500237102", "q": "保洁", "km": "10"}),
+        ("/find/limits", {"limit": "no_heights"}, "", {}),
+        ("/find/certificates", {"have": "低压电工作业证"}, "?near=500237102", {"near": "500237102"}),
+        ("/find/certificates", {"have": "低压电工作业证"}, "?km=7", {}),
+    ],
+)
+async def test_without_cookies_what_is_nobodys_business_stands_in_no_address(
+    forgetful: httpx.AsyncClient, path: str, answer: dict[str, str], back: str, left: dict[str, str]
+) -> None:
+    led = await forgetful.post(path, data={**answer, "back": "/jobs" + quote(back, safe="?&=")})
+    address = urlsplit(led.headers["Location"])
+    assert (address.path, dict(parse_qsl(address.query))) == ("/jobs", {**left, "kept": "0"})
+    assert FORGETS in Document((await forgetful.get(led.headers["Location"])).text).main
+
+
+async def test_somebody_elses_link_says_nothing_about_this_phone(reader: httpx.AsyncClient) -> None:
+    page = Document((await reader.get(f"/jobs?near={HOME_TOWNSHIP}&kept=0")).text)
+    assert FORGETS not in page.main
+    assert "您几岁了？" in page.main

@@ -6,11 +6,11 @@ list made from the cookie has an address that says nothing about the person.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from app.domain.areas import is_area_code
 from app.domain.postings import PostingKind
-from app.kit.errors import FieldFault, Invalid
+from app.kit.errors import Fault, FieldFault, Invalid
 from app.web.answers import LONGEST_WORDS, clean_words, one_line
 
 PAGE_SIZE = 20
@@ -22,7 +22,10 @@ CITY_KM = CHOICES_KM[-1]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListQuery:
-    """What the address of a list says. `near` and `words` are None where they come from the cookie."""
+    """What the address of a list says. `near` and `words` are None where they come from the cookie.
+
+    `kept` is False where an answer led here that the phone did not keep.
+    """
 
     near: str | None = None
     words: str | None = None
@@ -30,6 +33,7 @@ class ListQuery:
     km: int | None = None
     older: bool = False
     shown: int = PAGE_SIZE
+    kept: bool = True
 
     def address(self) -> str:
         """The address that `read_list_query` reads back."""
@@ -45,6 +49,7 @@ class ListQuery:
             "km": self.km,
             "older": "1" if self.older else None,
             "show": self.shown if self.shown != PAGE_SIZE else None,
+            "kept": None if self.kept else "0",
         }
         return [(name, str(value)) for name, value in parameters.items() if value is not None]
 
@@ -54,7 +59,7 @@ class ListQuery:
 
     def without_filters(self) -> "ListQuery":
         """The same place and words without a filter, from the top."""
-        return ListQuery(near=self.near, words=self.words)
+        return ListQuery(near=self.near, words=self.words, kept=self.kept)
 
     def with_kind(self, kind: PostingKind | None) -> "ListQuery":
         """The same list of one kind of work, from its top."""
@@ -112,4 +117,14 @@ def read_list_query(query: Mapping[str, str]) -> ListQuery:
         km=int(km) if km else None,
         older=query.get("older") == "1",
         shown=int(shown),
+        kept=query.get("kept") != "0",
     )
+
+
+def list_query_in(address: str) -> ListQuery:
+    """What an address asks for if it is a list's; else the list of the cookie."""
+    try:
+        parts = urlsplit(address)
+        return read_list_query(dict(parse_qsl(parts.query))) if parts.path == "/jobs" else ListQuery()
+    except (Fault, ValueError):
+        return ListQuery()

@@ -7,21 +7,20 @@ gone at once. Nothing here changes state but `take_report`.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Annotated
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 
 from app.domain.areas import AreaLevel, Precision
 from app.domain.postings import PostingKind, ReportReason
 from app.kit.database import read_session, write_session
-from app.kit.errors import Fault
 from app.usecases.areas import AreaFact, AreaUnknown
 from app.usecases.matchmaking import Filters, MatchAnswer, Note, Profile, RankedPosting
 from app.usecases.postings import PostingCard, load_posting, report_posting
 from app.web import ids, wording
-from app.web.answers import Answers, one_line, read_answers
+from app.web.answers import Answers, keeps_answers, one_line, read_answers
 from app.web.rendering import render, see_other
-from app.web.seeker.lists import CHOICES_KM, CITY_KM, MOST_SHOWN, ListQuery, read_list_query
+from app.web.seeker.lists import CHOICES_KM, CITY_KM, MOST_SHOWN, ListQuery, list_query_in, read_list_query
 from app.web.seeker.places import is_home, regions_of
 from app.web.seeker.structured_data import job_posting
 from app.wiring import House
@@ -64,7 +63,8 @@ def list_postings(request: Request) -> Response:
         return render(request, "which_near.html", former=former, places=places)
     home = _home(house, query, answers)
     if home is None:
-        return render(request, "near.html", regions=regions_of(areas), query=query)
+        regions = regions_of(areas)
+        return render(request, "near.html", asks=True, regions=regions, query=query, forgets=_forgets(request, query))
     words = _words(query, answers)
     found = _find(house, home, words, answers, query)
     # Nobody is left before an empty list while there is work: then the filters are let go, and the page says so.
@@ -75,7 +75,9 @@ def list_postings(request: Request) -> Response:
     return render(
         request,
         "list.html",
+        asks=True,
         query=query,
+        forgets=_forgets(request, query),
         home=home,
         home_told=areas.told(home.code),
         words=words,
@@ -187,6 +189,11 @@ def _home(house: House, query: ListQuery, answers: Answers) -> AreaFact | None:
     return None
 
 
+def _forgets(request: Request, query: ListQuery) -> bool:
+    """Whether the phone keeps no answers: none came with an answer before, and none comes now."""
+    return not query.kept and not keeps_answers(request)
+
+
 def _words(query: ListQuery, answers: Answers) -> str:
     if query.words is not None:
         return query.words
@@ -263,12 +270,13 @@ def _other_names(house: House, words: str, found: MatchAnswer) -> list[str]:
 
 def _list_address(request: Request, card: PostingCard) -> str:
     """The list from which the reader came, at the place of this posting."""
-    query = ListQuery()
-    try:
-        came_from = urlsplit(request.headers.get("Referer", ""))
-        if came_from.netloc == request.headers.get("Host") and came_from.path == "/jobs":
-            query = read_list_query(dict(parse_qsl(came_from.query)))
-    except (Fault, ValueError):
-        # No address, or none of ours: then the list of the cookie.
-        query = ListQuery()
+    came_from = request.headers.get("Referer", "")
+    query = list_query_in(came_from) if _is_ours(request, came_from) else ListQuery()
     return f"{query.address()}#job-{card.id}"
+
+
+def _is_ours(request: Request, address: str) -> bool:
+    try:
+        return urlsplit(address).netloc == request.headers.get("Host")
+    except ValueError:
+        return False

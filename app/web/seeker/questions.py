@@ -1,7 +1,8 @@
 """Three questions, one a page: where somebody lives, how old they are, what work they look for.
 
 Every answer is a POST that keeps it in the cookie and leads on with 303; no address ever holds an answer. The order is
-decided in one place, `_next_page`.
+decided in one place, `_next_page`. A phone that keeps no cookie would be asked for ever: it is led to a list at once,
+where place and words stand in the address as in anybody's link, and what else was answered is let go.
 """
 
 import re
@@ -21,11 +22,13 @@ from app.web.answers import (
     Answers,
     clean_words,
     held_certificates,
+    keeps_answers,
     one_line,
     read_answers,
 )
 from app.web.origins import local_path
 from app.web.rendering import render, see_other
+from app.web.seeker.lists import ListQuery, list_query_in
 from app.web.seeker.places import is_home, regions_of
 from app.wiring import House
 
@@ -87,7 +90,8 @@ def take_home(
     if len(found) == 1:
         return _take_home(request, areas, found[0])
     if found:
-        return render(request, "which_home.html", typed=place.strip()[:LONGEST_TYPED], places=_told(areas, found))
+        typed = place.strip()[:LONGEST_TYPED]
+        return render(request, "which_home.html", asks=True, typed=typed, places=_told(areas, found))
     problem = (
         f"没找到“{place.strip()[:LONGEST_TYPED]}”，请看看字对不对，或者点下面的区县"
         if place.strip()
@@ -112,7 +116,7 @@ def ask_township(request: Request) -> Response:
 @questions.get("/find/age")
 def ask_age(request: Request) -> Response:
     """How old are you?"""
-    return render(request, "age.html", problem="", typed="")
+    return render(request, "age.html", asks=True, problem="", typed="")
 
 
 @questions.post("/find/age")
@@ -126,21 +130,23 @@ def take_age(
     answers = read_answers(request)
     if skip:
         answers = replace(answers, age=None)
-        return see_other(request, "/jobs" if answers.words is not None else "/find/work", answers=answers)
+        return _lead_on(request, "/jobs" if answers.words is not None else "/find/work", answers)
     years = read_age(age)
     if years is None or not 0 < years <= HIGHEST_AGE:
-        return render(request, "age.html", status=422, problem="请写岁数，比如 58", typed=age.strip()[:10])
+        return render(request, "age.html", status=422, asks=True, problem="请写岁数，比如 58", typed=age.strip()[:10])
     if years < WORKING_AGE:
         problem = f"不满{WORKING_AGE}岁不能出来做工（劳动法第十五条）。家里有困难，请打 12333 问"
-        return render(request, "age.html", status=422, problem=problem, typed=str(years))
+        return render(request, "age.html", status=422, asks=True, problem=problem, typed=str(years))
     answers = replace(answers, age=years)
-    return see_other(request, local_path(back) or _next_page(answers), answers=answers)
+    return _lead_on(request, local_path(back) or _next_page(answers), answers)
 
 
 @questions.get("/find/work")
 def ask_work(request: Request) -> Response:
     """What work do you look for?"""
-    return render(request, "work.html", chips=WORK_CHIPS, problem="", typed=read_answers(request).words or "")
+    return render(
+        request, "work.html", asks=True, chips=WORK_CHIPS, problem="", typed=read_answers(request).words or ""
+    )
 
 
 @questions.post("/find/work")
@@ -153,18 +159,18 @@ def take_work(
     wanted = clean_words(words)
     if not wanted and not anything:
         problem = "请写想做的活，或者点下面的。什么活都行，就点“什么活都行”"
-        return render(request, "work.html", status=422, chips=WORK_CHIPS, problem=problem, typed="")
+        return render(request, "work.html", status=422, asks=True, chips=WORK_CHIPS, problem=problem, typed="")
     if len(one_line(words)) > LONGEST_WORDS:
         problem = f"写短一点，{LONGEST_WORDS}个字以内，比如：保洁、看大门"
-        return render(request, "work.html", status=422, chips=WORK_CHIPS, problem=problem, typed=wanted)
+        return render(request, "work.html", status=422, asks=True, chips=WORK_CHIPS, problem=problem, typed=wanted)
     answers = replace(read_answers(request), words="" if anything else wanted)
-    return see_other(request, _next_page(answers), answers=answers)
+    return _lead_on(request, _next_page(answers), answers, instead=ListQuery(words=answers.words))
 
 
 @questions.get("/find/limits")
 def ask_limits(request: Request) -> Response:
     """What can you not do?"""
-    return render(request, "limits.html", limits=tuple(Limit))
+    return render(request, "limits.html", asks=True, limits=tuple(Limit))
 
 
 @questions.post("/find/limits")
@@ -173,7 +179,7 @@ def take_limits(request: Request, limit: Annotated[list[str] | None, Form()] = N
     known = {each.value: each for each in Limit}
     chosen = frozenset(known[value] for value in limit or () if value in known)
     answers = replace(read_answers(request), limits=chosen)
-    return see_other(request, _next_page(answers), answers=answers)
+    return _lead_on(request, _next_page(answers), answers)
 
 
 @questions.post("/find/certificates")
@@ -186,7 +192,7 @@ def take_certificates(
     """Take a certificate that the person has, or take one back, and lead back to the list."""
     answers = read_answers(request)
     held = held_certificates([*answers.certificates, have]) - {drop}
-    return see_other(request, local_path(back) or "/jobs", answers=replace(answers, certificates=held))
+    return _lead_on(request, local_path(back) or "/jobs", replace(answers, certificates=held))
 
 
 @questions.post("/type")
@@ -222,11 +228,19 @@ def _next_page(answers: Answers) -> str:
     return "/jobs"
 
 
+def _lead_on(request: Request, path: str, answers: Answers, *, instead: ListQuery | None = None) -> Response:
+    """On to a path with the answers kept; where the phone keeps none, to the list `instead` or that of the path."""
+    if not keeps_answers(request):
+        path = replace(instead or list_query_in(path), kept=False).address()
+    return see_other(request, path, answers=answers)
+
+
 def _ask_home(request: Request, *, problem: str = "", typed: str = "", status: int = 200) -> Response:
     return render(
         request,
         "home.html",
         status=status,
+        asks=True,
         regions=regions_of(_matchmaker(request).areas),
         problem=problem,
         typed=typed,
@@ -238,7 +252,8 @@ def _take_home(request: Request, areas: AreaBook, chosen: AreaFact) -> Response:
     answers = replace(read_answers(request), home=chosen.code)
     # A district is asked more exactly; a district without listed townships is as exact as it gets.
     further = chosen in areas.districts() and bool(areas.children(chosen.code))
-    return see_other(request, "/find/township" if further else _next_page(answers), answers=answers)
+    onward = "/find/township" if further else _next_page(answers)
+    return _lead_on(request, onward, answers, instead=ListQuery(near=chosen.code))
 
 
 def _nearest(areas: AreaBook, lon: str, lat: str) -> AreaFact | None:
