@@ -276,6 +276,8 @@ def _open_key_ring(settings: Settings, engine: Engine) -> KeyRing:
 
 def _require_no_ring_needed(path: Path, engine: Engine) -> None:
     """Before a ring is made: a new one opens nothing of what an old one has sealed."""
+    if engine.dialect.name == "sqlite" and not Path(str(engine.url.database)).exists():
+        return  # and looking would make the file
     try:
         with read_session(engine) as session:
             is_needed = is_ring_needed(session)

@@ -219,7 +219,7 @@ async def test_a_posting_is_told_whole(reader: httpx.AsyncClient, street: House)
     for told in (
         "2800-3200元/月", "每月15日", "用人单位", "包吃，包住", "打扫楼道", "8:00-17:00", "农贸市场旁", "中等活",
         "没写有特别要求", "有保险", "18-50岁", "没有法定理由", "已于11月2日核实", "2 人", "3天前", "12月21日为止",
-        "离家", "对您来说", "正是您要找的活",
+        "离家", "对您来说", "是您要找的这一类活",
     ):  # fmt: skip
         assert told in page.main, told
     calls = [each for each in page.all("a") if each["href"].startswith("tel:023")]
