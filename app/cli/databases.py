@@ -76,7 +76,7 @@ def require_current_schema(house: House) -> None:
 @contextmanager
 def taking_turns(house: House) -> Iterator[None]:
     """Nobody else fills the database within the block."""
-    with filling(house.engine, on_wait=lambda: tell("另一个 jiujin 正在准备这个数据库，等它完成…")):
+    with filling(house.engine, on_wait=lambda: tell("另一个 jiujin 正在往这个数据库里装数据，等它完成…")):
         yield
 
 

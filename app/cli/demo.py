@@ -11,13 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.databases import load_seed, progress, require_current_schema, taking_turns, told_counts
+from app.cli.imports import bring_in_postings
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
 from app.domain.postings import PostingOrigin
 from app.exchange.postings import read_postings
 from app.kit.database import read_session, write_session
-from app.usecases.areas import AreaBook
-from app.usecases.imports import import_postings, stamp_for_commit, understand_titles
-from app.usecases.matchmaking import title_resolver
 from app.usecases.postings import count_postings
 from app.wiring import House, bind_keys, is_reference_loaded
 
@@ -85,24 +83,5 @@ def _generate(house: House, **given: int | None) -> dict[str, int]:
 def _import_samples(house: House) -> int:
     """Bring in the real listings of the past through the importer; how many stand in the database because of it."""
     path: Path = import_module(load_seed("demo").__module__).sample_postings_path()
-    today, now = house.clock.today(), house.clock.now()
-    with progress("历史岗位样例") as report:
-        drafts = read_postings(path).drafts
-        with read_session(house.engine) as session:
-            areas, resolve = AreaBook.load(session, on=today), title_resolver(session)
-        occupations = understand_titles(
-            drafts, resolve=resolve, on_progress=lambda done, _total: report("认工种", done)
-        )
-        with write_session(house.engine) as session:
-            result = import_postings(
-                session,
-                drafts,
-                occupations=occupations,
-                areas=areas,
-                actor="system",
-                today=today,
-                now=now,
-                on_progress=lambda done, _total: report("导入", done),
-            )
-            stamp_for_commit(session, stamped_at=now, changed_at=house.clock.now())
-    return result.historical
+    drafts = read_postings(path).drafts
+    return bring_in_postings(house, drafts, actor="system", writing=write_session(house.engine)).historical

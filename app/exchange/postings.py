@@ -1,6 +1,6 @@
 """Postings out of a sheet: which heading means what, and what its cells say.
 
-A row is only read here; whether it is taken is judged by `app.usecases.imports`. 序号 is no number of a posting: every
+A row is only read here; whether it is taken is judged by `app.usecases.drafts`. 序号 is no number of a posting: every
 sheet counts from one, and two sheets would pass for one.
 """
 
@@ -30,7 +30,7 @@ from app.exchange.cells import (
     read_yes,
 )
 from app.exchange.sheets import Column, Row, Table, read_table
-from app.usecases.imports import OWN_SOURCE, PostingDraft
+from app.usecases.drafts import OWN_SOURCE, PostingDraft
 
 _PHONE_CHARACTERS = 20
 _KEY_CHARACTERS = 64

@@ -1,13 +1,16 @@
 """Employers: firms, households, projects, workshops, public bodies."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import Any
 
 from sqlalchemy import ForeignKey, String, select
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, Session, mapped_column
 
 from app.domain.employers import EmployerKind
-from app.kit.database import Base
+from app.kit.database import Base, reserve_ids
+
+_KEYS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
 
 class Employer(Base):
@@ -27,13 +30,34 @@ class Employer(Base):
     generated: Mapped[bool] = mapped_column(default=False)
 
 
-def find_employers_by_code(session: Session, codes: Iterable[str]) -> dict[str, Employer]:
+def add_employers(session: Session, employers: Sequence[Employer]) -> None:
+    """Store many employers; they bear their ids then.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a social credit code is on record already.
+    """
+    for employer, employer_id in zip(employers, reserve_ids(session, Employer, len(employers)), strict=True):
+        employer.id = employer_id
+    session.add_all(employers)
+    session.flush()
+
+
+def find_employers_by_code(session: Session, codes: Sequence[str]) -> dict[str, Employer]:
     """Employers by unified social credit code."""
-    rows = session.scalars(select(Employer).where(Employer.social_credit_code.in_(list(codes))))
-    return {row.social_credit_code: row for row in rows if row.social_credit_code}
+    return {
+        employer.social_credit_code: employer
+        for employer in _find(session, Employer.social_credit_code, codes)
+        if employer.social_credit_code
+    }
 
 
-def find_employers_by_name(session: Session, names: Iterable[str]) -> dict[str, Employer]:
+def find_employers_by_name(session: Session, names: Sequence[str]) -> dict[str, Employer]:
     """Employers by exact name; of several with one name the oldest row."""
-    rows = session.scalars(select(Employer).where(Employer.name.in_(list(names))).order_by(Employer.id.desc()))
-    return {row.name: row for row in rows}
+    return {employer.name: employer for employer in _find(session, Employer.name, names)}
+
+
+def _find(session: Session, column: InstrumentedAttribute[Any], values: Sequence[str]) -> Iterator[Employer]:
+    """Employers by what a column holds; of those that hold the same the oldest row comes last."""
+    for start in range(0, len(values), _KEYS_AT_ONCE):
+        part = values[start : start + _KEYS_AT_ONCE]
+        yield from session.scalars(select(Employer).where(column.in_(part)).order_by(Employer.id.desc()))

@@ -71,7 +71,8 @@ def add_identities(session: Session, identities: Sequence[NewIdentity], *, keys:
         sqlalchemy.exc.IntegrityError: a worker has one already, or two have one ID number.
     """
     if identities:
-        session.execute(insert(Identity), [_sealed(identity, keys) for identity in identities])
+        # On the connection: the session would look at each row by itself.
+        session.connection().execute(insert(Identity), [_sealed(identity, keys) for identity in identities])
 
 
 def _sealed(identity: NewIdentity, keys: KeyRing) -> dict[str, str | int | None]:

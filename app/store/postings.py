@@ -4,7 +4,7 @@
 changes a posting sets it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -230,13 +230,14 @@ def close_expired_postings(session: Session, *, today: date, now: datetime) -> i
     return int(cast("CursorResult[Any]", result).rowcount)
 
 
-def add_postings(session: Session, rows: Sequence[dict[str, Any]]) -> list[int]:
-    """Store many postings, given as values by column; their ids, in the same order."""
-    if not rows:
-        return []
-    statement = insert(Posting).returning(Posting.id, sort_by_parameter_order=True)
-    # Rows whose empty columns differ would otherwise become statements of their own, thousands of them.
-    return list(session.scalars(statement, rows, execution_options={"render_nulls": True}))
+def add_postings(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Store many postings, given as values by column, `id` among them (`kit.database.reserve_ids`).
+
+    The rows name the same columns.
+    """
+    if rows:
+        # On the connection: the session would look at each row by itself.
+        session.connection().execute(insert(Posting), rows)
 
 
 def add_posting_sources(session: Session, rows: Sequence[dict[str, Any]]) -> None:
@@ -246,16 +247,19 @@ def add_posting_sources(session: Session, rows: Sequence[dict[str, Any]]) -> Non
         sqlalchemy.exc.IntegrityError: a source has brought one of these keys before.
     """
     if rows:
-        session.execute(insert(PostingSource), rows)
+        session.connection().execute(insert(PostingSource), rows)
 
 
-def list_renewable_postings(session: Session, ids: Iterable[int]) -> list[Posting]:
-    """Of these postings, those that are open, paused or in review, locked until the transaction ends."""
+def lock_renewable_postings(session: Session, ids: Iterable[int]) -> dict[int, tuple[PostingKind, date]]:
+    """Kind and validity, by id, of those of these postings that are open, paused or in review and have a validity.
+
+    They are locked until the transaction ends.
+    """
     wanted = sorted(set(ids))  # two writers who take their locks in one order never wait for each other
-    found: list[Posting] = []
+    found: dict[int, tuple[PostingKind, date]] = {}
     for start in range(0, len(wanted), _KEYS_AT_ONCE):
-        found += session.scalars(
-            select(Posting)
+        rows = session.execute(
+            select(Posting.id, Posting.kind, Posting.valid_until)
             .where(
                 Posting.id.in_(wanted[start : start + _KEYS_AT_ONCE]),
                 Posting.state.in_((PostingState.OPEN, PostingState.PAUSED, PostingState.REVIEW)),
@@ -263,7 +267,23 @@ def list_renewable_postings(session: Session, ids: Iterable[int]) -> list[Postin
             .order_by(Posting.id)
             .with_for_update()
         )
+        found.update((posting_id, (kind, day)) for posting_id, kind, day in rows if day is not None)
     return found
+
+
+def extend_postings(session: Session, valid_until: Mapping[int, date], *, changed_at: datetime) -> None:
+    """Let postings, by id, be valid until a later day each."""
+    ids: dict[date, list[int]] = {}
+    for posting_id, day in valid_until.items():
+        ids.setdefault(day, []).append(posting_id)
+    for day, wanted in ids.items():
+        for start in range(0, len(wanted), _KEYS_AT_ONCE):
+            session.execute(
+                update(Posting)
+                .where(Posting.id.in_(wanted[start : start + _KEYS_AT_ONCE]))
+                .values(valid_until=day, changed_at=changed_at)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def restamp_postings(session: Session, *, stamped_at: datetime, changed_at: datetime) -> None:

@@ -1,9 +1,11 @@
 """Workers without their identity: where they live, what they can do and want, and what they are registered as."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, insert
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin
 from app.kit.database import Base
@@ -50,3 +52,15 @@ class WorkerStatus(Base):
     evidence: Mapped[Evidence]
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
+
+
+def add_workers(session: Session, workers: Sequence[dict[str, Any]], statuses: Sequence[dict[str, Any]]) -> None:
+    """Store many workers and what they are registered as, given as values by column.
+
+    `id` is among those of a worker (`kit.database.reserve_ids`). All workers name the same columns, all statuses too.
+    """
+    # On the connection: the session would look at each row by itself.
+    if workers:
+        session.connection().execute(insert(Worker), workers)
+    if statuses:
+        session.connection().execute(insert(WorkerStatus), statuses)

@@ -6,22 +6,25 @@ Nothing that is told about a row names the person: reports, errors and the audit
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.domain.areas import CHONGQING, AreaLevel
 from app.domain.identities import birth_date_of, is_id_number, is_mobile_phone, sex_of
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin, may_work
+from app.kit.database import reserve_ids
 from app.kit.keys import KeyRing
 from app.store.audit import record_act
 from app.store.identities import NewIdentity, add_identities, find_by_id_numbers
-from app.store.workers import Worker, WorkerStatus
+from app.store.workers import Worker, add_workers
 from app.usecases.areas import AreaBook
-from app.usecases.imports import ImportReport, Progress, RowOutcome, RowReport, told_counts
+from app.usecases.outcomes import ImportReport, Progress, RowOutcome, RowReport
 from app.usecases.places import Place, PlaceNames
 
 _ID_NUMBER_DIGITS = 18
 _NAME_CHARACTERS = 60
+_PEOPLE_A_WRITE = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +55,46 @@ class WorkerDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Judged:
+class JudgedWorker:
+    """A row of a roster whose places have been looked up. With `refusals` the person is not taken."""
+
     draft: WorkerDraft
     home: Place
     current: Place | None
+    refusals: tuple[str, ...]
     notes: tuple[str, ...]
+
+
+def judge_workers(
+    drafts: Sequence[WorkerDraft],
+    *,
+    areas: AreaBook,
+    today: date,
+    on_progress: Progress | None = None,
+) -> list[JudgedWorker]:
+    """Say about each row whether it may be taken, before anything is locked. Changes nothing.
+
+    Refused are wrong ID numbers and phones, children under 16 and homes that cannot be found.
+
+    Args:
+        drafts: the rows, in the order of the file.
+        areas: the areas in force today.
+        today: the day on which ages are judged.
+        on_progress: told how far it is.
+    """
+    names = PlaceNames(areas, today=today)
+    judged = []
+    for done, draft in enumerate(drafts, start=1):
+        judged.append(_judge(draft, names, today=today))
+        if on_progress is not None:
+            on_progress(done, len(drafts))
+    return judged
 
 
 def import_workers(
     session: Session,
-    drafts: Sequence[WorkerDraft],
+    judged: Sequence[JudgedWorker],
     *,
-    areas: AreaBook,
     keys: KeyRing,
     actor: str,
     today: date,
@@ -71,32 +102,30 @@ def import_workers(
     evidence: Evidence = Evidence.SELF_DECLARED,
     on_progress: Progress | None = None,
 ) -> ImportReport:
-    """Take people from a roster. Running it again with the same rows changes nothing.
+    """Take judged people from a roster. Running it again with the same rows changes nothing.
 
     A person whose ID number is on record is left as they are (已有), also where the roster knows more: what somebody
-    told an office in person is not overwritten by a list. The same person twice in a file is taken once (折叠).
-    Refused are wrong ID numbers and phones, children under 16 and homes that cannot be found (拒绝). Birth date and sex
-    are those of the ID number.
+    told an office in person is not overwritten by a list. The same person twice in a file is taken once (折叠). What
+    `judge_workers` refused is not taken (拒绝). Birth date and sex are those of the ID number. Who is on record is
+    looked up in this transaction, however long ago the rows were judged.
 
     Args:
         session: a transaction that the caller commits or rolls back.
-        drafts: the rows, in the order of the file.
-        areas: the areas in force today.
+        judged: the rows, in the order of the file.
         keys: seals identities.
         actor: who imports, for the audit.
-        today: the day on which ages are judged and from which statuses without a date hold.
+        today: the day from which statuses without a date hold.
         now: when the records were made.
         evidence: how the statuses in the roster are known.
-        on_progress: told how far it is.
+        on_progress: told how many people have been written.
     """
-    names = PlaceNames(areas, today=today)
-    valid = [draft.id_number for draft in drafts if is_id_number(draft.id_number, today=today)]
+    valid = [one.draft.id_number for one in judged if is_id_number(one.draft.id_number, today=today)]
     known = find_by_id_numbers(session, valid, keys=keys)
     reports: dict[int, RowReport] = {}
-    judged: dict[str, _Judged] = {}
+    firsts: dict[str, JudgedWorker] = {}
     repeated: list[tuple[WorkerDraft, WorkerDraft]] = []
-    for done, draft in enumerate(drafts, start=1):
-        first = judged.get(draft.id_number)
+    for one in judged:
+        draft, first = one.draft, firsts.get(one.draft.id_number)
         if draft.id_number in known:
             reports[draft.row] = _report(draft, RowOutcome.KNOWN, ["以前登记过，没有改动"], known[draft.id_number])
         elif first is not None and first.draft.name != draft.name:
@@ -104,28 +133,24 @@ def import_workers(
             reports[draft.row] = _report(draft, RowOutcome.REFUSED, told)
         elif first is not None:
             repeated.append((draft, first.draft))
+        elif one.refusals:
+            reports[draft.row] = _report(draft, RowOutcome.REFUSED, [*one.refusals, *one.notes])
         else:
-            one = _judge(draft, names)
-            if refusals := _refusals(draft, one.home, today=today):
-                reports[draft.row] = _report(draft, RowOutcome.REFUSED, [*refusals, *one.notes])
-            else:
-                judged[draft.id_number] = one
-        if on_progress is not None:
-            on_progress(done, len(drafts))
-    ids = _store(session, list(judged.values()), keys=keys, evidence=evidence, today=today, now=now)
-    for one in judged.values():
+            firsts[draft.id_number] = one
+    new = list(firsts.values())
+    ids = _store(session, new, keys=keys, evidence=evidence, today=today, now=now, on_progress=on_progress)
+    for one in new:
         reports[one.draft.row] = _report(one.draft, RowOutcome.TAKEN, one.notes, ids[one.draft.row])
     for draft, earlier in repeated:
         told = [f"与第 {earlier.row} 行是同一个人，以那一行为准"]
         reports[draft.row] = _report(draft, RowOutcome.FOLDED, told, ids[earlier.row])
-    report = ImportReport(rows=tuple(reports[draft.row] for draft in drafts))
+    report = ImportReport(rows=tuple(reports[one.draft.row] for one in judged))
     if ids:
-        detail = told_counts(report)
-        record_act(session, actor=actor, action="import_workers", subject="workers", now=now, detail=detail)
+        record_act(session, actor=actor, action="import_workers", subject="workers", now=now, detail=report.told_counts)
     return report
 
 
-def _judge(draft: WorkerDraft, names: PlaceNames) -> _Judged:
+def _judge(draft: WorkerDraft, names: PlaceNames, *, today: date) -> JudgedWorker:
     notes = list(draft.notes)
     home = _home(draft, names)
     if home.area is not None and home.area.level is AreaLevel.DISTRICT and home.area.parent_code == CHONGQING:
@@ -135,7 +160,8 @@ def _judge(draft: WorkerDraft, names: PlaceNames) -> _Judged:
         notes.append("现务工地认不出，按没写算")
     if draft.sex is not None and _is_id_shaped(draft.id_number) and sex_of(draft.id_number) != draft.sex.value:
         notes.append("性别与身份证号不一致，以身份证号为准")
-    return _Judged(draft=draft, home=home, current=current, notes=tuple(notes))
+    refusals = _refusals(draft, home, today=today)
+    return JudgedWorker(draft=draft, home=home, current=current, refusals=tuple(refusals), notes=tuple(notes))
 
 
 def _home(draft: WorkerDraft, names: PlaceNames) -> Place:
@@ -175,39 +201,56 @@ def _is_id_shaped(number: str) -> bool:
 
 
 def _store(
-    session: Session, new: Sequence[_Judged], *, keys: KeyRing, evidence: Evidence, today: date, now: datetime
+    session: Session,
+    new: Sequence[JudgedWorker],
+    *,
+    keys: KeyRing,
+    evidence: Evidence,
+    today: date,
+    now: datetime,
+    on_progress: Progress | None,
 ) -> dict[int, int]:
-    """Write profiles, then what hangs on their ids; ids by row."""
-    workers = {one.draft.row: _worker(one, now=now) for one in new}
-    session.add_all(workers.values())
-    session.flush()
-    ids = {row: worker.id for row, worker in workers.items()}
-    add_identities(
-        session,
-        [
-            NewIdentity(
-                worker_id=ids[one.draft.row],
-                name=one.draft.name,
-                id_number=one.draft.id_number,
-                phone=one.draft.phone or None,
-            )
-            for one in new
-        ],
-        keys=keys,
-    )
-    session.add_all(
-        WorkerStatus(worker_id=ids[one.draft.row], status=status, evidence=evidence, valid_from=since or today)
-        for one in new
-        for status, since in one.draft.statuses
-    )
-    session.flush()
+    """Write profiles, and what hangs on their ids; ids by row."""
+    ids = dict(zip((one.draft.row for one in new), reserve_ids(session, Worker, len(new)), strict=True))
+    for start in range(0, len(new), _PEOPLE_A_WRITE):
+        part = new[start : start + _PEOPLE_A_WRITE]
+        add_workers(
+            session,
+            [_worker(one, ids[one.draft.row], now=now) for one in part],
+            [
+                {
+                    "worker_id": ids[one.draft.row],
+                    "status": status,
+                    "evidence": evidence,
+                    "valid_from": since or today,
+                }
+                for one in part
+                for status, since in one.draft.statuses
+            ],
+        )
+        add_identities(
+            session,
+            [
+                NewIdentity(
+                    worker_id=ids[one.draft.row],
+                    name=one.draft.name,
+                    id_number=one.draft.id_number,
+                    phone=one.draft.phone or None,
+                )
+                for one in part
+            ],
+            keys=keys,
+        )
+        if on_progress is not None:
+            on_progress(start + len(part), len(new))
     return ids
 
 
-def _worker(one: _Judged, *, now: datetime) -> Worker:
+def _worker(one: JudgedWorker, worker_id: int, *, now: datetime) -> dict[str, Any]:
     draft, home, current = one.draft, one.home.area, one.current
     assert home is not None  # noqa: S101  rows without a home were refused
-    return Worker(
+    return dict(  # noqa: C408  reads as the row it is
+        id=worker_id,
         birth_on=birth_date_of(draft.id_number),
         sex=Sex(sex_of(draft.id_number)),
         home_area_code=home.code,

@@ -12,11 +12,12 @@ from app.api.cards import PostingOut
 from app.api.feed import ClosedOut
 from app.domain.postings import PostingState
 from app.kit.clock import FixedClock
-from app.kit.database import write_session
+from app.kit.database import read_session, write_session
 from app.kit.page_tokens import write_page_token
 from app.store.postings import Posting
 from app.usecases.areas import AreaBook
-from app.usecases.imports import PostingDraft, import_postings, stamp_for_commit
+from app.usecases.drafts import PostingDraft
+from app.usecases.imports import import_postings, judge_postings, read_grounds, stamp_for_commit
 from app.wiring import House
 from tests.houses import add_posting
 
@@ -167,16 +168,11 @@ async def test_an_import_that_took_ten_minutes_is_not_missed(
     draft = PostingDraft(
         row=2, title="保洁", source_key="1", fingerprint="1", observed="2024-07", observed_on=began.date()
     )
+    with read_session(house.engine) as session:
+        areas = AreaBook.load(session, on=clock.today())
+        judged = judge_postings(read_grounds(session, [draft], occupations={}, areas=areas, today=clock.today()))
     with write_session(house.engine) as session:
-        report = import_postings(
-            session,
-            [draft],
-            occupations={},
-            areas=AreaBook.load(session, on=clock.today()),
-            actor="tester",
-            today=clock.today(),
-            now=began,
-        )
+        report = import_postings(session, judged, actor="tester", now=began)
         stamp_for_commit(session, stamped_at=began, changed_at=clock.now())
     clock.advance(timedelta(minutes=1))
     assert [line["id"] for line in await follower.read()] == [report.rows[0].id]

@@ -4,7 +4,10 @@ Place code 99 was never given to anybody: the ID numbers here have right check d
 """
 
 import csv
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
@@ -12,22 +15,25 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select
+from sqlalchemy.orm import Session
 
 from app.cli.demo import _import_samples as fill_demo_samples
+from app.cli.imports import _writing as one_writing
+from app.cli.imports import bring_in_postings
 from app.domain.identities import id_check
 from app.domain.postings import PostingState
 from app.domain.workers import Evidence
 from app.exchange.postings import read_postings
 from app.kit.clock import FixedClock
-from app.kit.database import read_session
+from app.kit.database import open_engine, read_session, write_session
 from app.store import postings as postings_store
-from app.store.audit import AuditEntry
+from app.store.audit import AuditEntry, record_act
 from app.store.employers import Employer
 from app.store.identities import Identity
 from app.store.postings import Posting, PostingSource
 from app.store.workers import Worker, WorkerStatus
-from app.usecases.imports import ImportReport, import_postings
-from app.usecases.matchmaking import ResolvedWords
+from app.usecases.imports import import_postings
+from app.usecases.outcomes import ImportReport, RowOutcome
 from app.wiring import House
 from tests.cli.conftest import Jiujin, Said, url_of
 from tests.exchange.books import SHEET, Cells, rewrite_members, sheet_xml, write_csv, write_xls, write_xlsx
@@ -118,20 +124,20 @@ def test_what_was_not_checked_is_told_once(import_file: Jiujin, tmp_path: Path) 
 def test_rows_are_stamped_at_the_end_of_an_import(
     import_file: Jiujin, furnished: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged_at: list[datetime] = []
+    written_at: list[datetime] = []
 
-    def judge(*given: Any, **named: Any) -> ImportReport:
+    def write(*given: Any, **named: Any) -> ImportReport:
         report = import_postings(*given, **named)
-        judged_at.append(datetime.now(UTC))
+        written_at.append(datetime.now(UTC))
         return report
 
     # By module: app.cli knows the group of commands under the same name.
-    monkeypatch.setattr(import_module("app.cli.imports"), "import_postings", judge)
+    monkeypatch.setattr(import_module("app.cli.imports"), "import_postings", write)
     import_file("postings", str(write_xlsx(tmp_path / "用工.xlsx", POSTINGS)))
     with read_session(furnished) as session:
         stamps = set(session.scalars(select(Posting.changed_at)))
     assert len(stamps) == 1
-    assert stamps.pop() >= judged_at[0]
+    assert stamps.pop() >= written_at[0]
 
 
 def test_samples_are_stamped_at_the_end_of_their_import(
@@ -140,14 +146,74 @@ def test_samples_are_stamped_at_the_end_of_their_import(
     sheet = read_postings(write_xlsx(tmp_path / "用工.xlsx", POSTINGS))
     monkeypatch.setattr("app.cli.demo.read_postings", lambda _path: sheet)
 
-    def understand(*_: object, **__: object) -> dict[str, ResolvedWords]:
+    def write(*given: Any, **named: Any) -> ImportReport:
+        report = import_postings(*given, **named)
         clock.advance(timedelta(minutes=10))
-        return {}
+        return report
 
-    monkeypatch.setattr("app.cli.demo.understand_titles", understand)
+    monkeypatch.setattr(import_module("app.cli.imports"), "import_postings", write)
     fill_demo_samples(house)
     with read_session(house.engine) as session:
         assert set(session.scalars(select(Posting.changed_at))) == {clock.now()}
+
+
+def test_two_imports_of_one_file_at_the_same_time_bring_each_row_once(house: House, tmp_path: Path) -> None:
+    """Both have judged before either writes; then one has brought all rows, and to the other all are known."""
+    drafts = read_postings(write_xlsx(tmp_path / "用工.xlsx", POSTINGS)).drafts
+    both_judged = threading.Barrier(2, timeout=60)
+
+    @contextmanager
+    def writing() -> Iterator[Session]:
+        both_judged.wait()
+        with one_writing(house, dry_run=False) as session:
+            yield session
+
+    def bring_in(actor: str) -> ImportReport:
+        return bring_in_postings(house, drafts, actor=actor, writing=writing())
+
+    with ThreadPoolExecutor() as pool:
+        reports = list(pool.map(bring_in, ("tester-1", "tester-2")))
+    first, second = sorted(reports, key=lambda report: report.count(RowOutcome.KNOWN))
+    assert first.counts == {"taken": 3, "review": 1, "folded": 1, "known": 0, "refused": 1}
+    assert second.counts == {"taken": 0, "review": 0, "folded": 0, "known": 5, "refused": 1}
+    with read_session(house.engine) as session:
+        assert session.scalar(select(func.count()).select_from(Posting)) == 4
+        assert session.scalar(select(func.count()).select_from(PostingSource)) == 5
+
+
+@pytest.mark.parametrize(
+    ("noun", "rows", "step"),
+    [
+        ("postings", POSTINGS, "understand_titles"),
+        ("postings", POSTINGS, "read_grounds"),
+        ("postings", POSTINGS, "judge_postings"),
+        ("workers", WORKERS, "judge_workers"),
+    ],
+)
+def test_others_write_while_rows_are_judged(
+    import_file: Jiujin,
+    furnished: Engine,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    noun: str,
+    rows: Cells,
+    step: str,
+) -> None:
+    impatient = open_engine(url_of(furnished), lock_timeout_ms=1)
+    module = import_module("app.cli.imports")
+    take_step = getattr(module, step)
+
+    def write_and_take_step(*given: Any, **named: Any) -> Any:
+        with write_session(impatient) as session:
+            record_act(session, actor="other", action="write", subject="something", now=datetime.now(UTC))
+        return take_step(*given, **named)
+
+    monkeypatch.setattr(module, step, write_and_take_step)
+    said = import_file(noun, str(write_xlsx(tmp_path / "表.xlsx", rows)))
+    impatient.dispose()
+    assert said.code == 0
+    with read_session(furnished) as session:
+        assert "other" in session.scalars(select(AuditEntry.actor)).all()
 
 
 def test_people_see_what_was_not_taken_and_the_totals(import_file: Jiujin, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from app.domain.postings import PostingKind
 from app.domain.workers import Education
 from app.exchange.postings import PostingSheet, read_postings
 from app.exchange.refusals import ColumnsMissing
-from app.usecases.imports import OWN_SOURCE
+from app.usecases.drafts import OWN_SOURCE
 from tests.exchange.books import write_csv, write_xlsx
 
 OFFICE = {

@@ -1,6 +1,6 @@
 """Bringing in postings: what opens, what waits, what is folded, what is refused; and twice is once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from app.domain.areas import Precision
@@ -22,17 +23,17 @@ from app.store.employers import Employer
 from app.store.policies import LocalSetting
 from app.store.postings import Posting, PostingSource
 from app.usecases.areas import AreaBook
+from app.usecases.drafts import CONTACTS_TAKEN_OUT, PostingDraft
 from app.usecases.imports import (
-    CONTACTS_TAKEN_OUT,
     NO_MINIMUM_WAGE,
-    ImportReport,
-    PostingDraft,
-    RowOutcome,
-    RowReport,
+    JudgedPostings,
     import_postings,
+    judge_postings,
+    read_grounds,
     understand_titles,
 )
 from app.usecases.matchmaking import Profile, ResolvedWords, title_resolver
+from app.usecases.outcomes import ImportReport, Progress, RowOutcome, RowReport
 from app.usecases.postings import count_postings
 from app.wiring import House, load_matchmaker
 
@@ -103,18 +104,31 @@ def area_book(house: House) -> AreaBook:
 _BOOKS: dict[date, AreaBook] = {}
 
 
-def bring_in(house: House, *drafts: PostingDraft) -> ImportReport:
-    today, areas = house.clock.today(), area_book(house)
-    with write_session(house.engine) as session:
-        return import_postings(
+def judge(
+    house: House,
+    *drafts: PostingDraft,
+    occupations: Mapping[str, ResolvedWords] = OCCUPATIONS,
+    on_progress: Progress | None = None,
+) -> JudgedPostings:
+    with read_session(house.engine) as session:
+        grounds = read_grounds(
             session,
             drafts,
-            occupations=OCCUPATIONS,
-            areas=areas,
-            actor="tester",
-            today=today,
-            now=house.clock.now(),
+            occupations=occupations,
+            areas=area_book(house),
+            today=house.clock.today(),
+            on_progress=on_progress,
         )
+    return judge_postings(grounds, on_progress=on_progress)
+
+
+def write(house: House, judged: JudgedPostings, *, on_progress: Progress | None = None) -> ImportReport:
+    with write_session(house.engine) as session:
+        return import_postings(session, judged, actor="tester", now=house.clock.now(), on_progress=on_progress)
+
+
+def bring_in(house: House, *drafts: PostingDraft) -> ImportReport:
+    return write(house, judge(house, *drafts))
 
 
 def add_employer(house: House, **given: Any) -> None:
@@ -514,6 +528,82 @@ def test_what_may_not_be_renewed_stays_as_it_is(house: House) -> None:
         assert stored(house)[0].state is state
 
 
+# --- between judging and writing --------------------------------------------------------------------------------------
+
+
+def test_what_another_import_has_brought_meanwhile_is_known(house: House) -> None:
+    add_employer(house)
+    drafts = [whole(row=2), whole(row=3, source="某平台"), past(row=4), whole(row=5, title="")]
+    first, second = (judge(house, *drafts) for _ in range(2))
+    told = write(house, first)
+    assert outcomes(told) == [RowOutcome.TAKEN, RowOutcome.FOLDED, RowOutcome.TAKEN, RowOutcome.REFUSED]
+    before = snapshot(house)
+    again = write(house, second)
+    assert outcomes(again) == [RowOutcome.KNOWN] * 3 + [RowOutcome.REFUSED]
+    assert [row.id for row in again.rows] == [row.id for row in told.rows]
+    assert not again.has_changed_anything
+    assert snapshot(house) == before
+
+
+@pytest.mark.parametrize(
+    ("before", "since", "state"),
+    [
+        (None, date(2026, 11, 1), PostingState.OPEN),
+        (date(2026, 11, 1), None, PostingState.REVIEW),
+    ],
+)
+def test_an_employer_counts_as_verified_or_not_when_the_row_is_written(
+    house: House, before: date | None, since: date | None, state: PostingState
+) -> None:
+    add_employer(house, verified_on=before)
+    judged = judge(house, whole())
+    with write_session(house.engine) as session:
+        session.scalars(select(Employer)).one().verified_on = since
+    row = only(write(house, judged))
+    assert stored(house)[0].state is state
+    assert ("用人单位还没有核验" in row.reasons) is (since is None)
+
+
+def test_an_employer_that_has_come_meanwhile_is_not_made_twice(house: House) -> None:
+    judged = judge(house, whole(social_credit_code=FIRM_CODE))
+    add_employer(house, name="改名物业", social_credit_code=FIRM_CODE)
+    row = only(write(house, judged))
+    assert row.outcome is RowOutcome.REVIEW
+    assert any("登记的是另一个名称" in reason for reason in row.reasons)
+    with read_session(house.engine) as session:
+        assert session.scalars(select(Employer.name)).all() == ["改名物业"]
+
+
+def test_rows_are_folded_into_a_posting_that_has_come_meanwhile(house: House) -> None:
+    add_employer(house)
+    judged = judge(house, whole(row=2), whole(row=3, source="某平台"), whole(row=4, title="保洁"))
+    there = only(bring_in(house, whole(row=9, source="另一平台")))
+    report = write(house, judged)
+    assert outcomes(report) == [RowOutcome.FOLDED, RowOutcome.FOLDED, RowOutcome.TAKEN]
+    assert [row.id for row in report.rows[:2]] == [there.id] * 2
+    assert len(stored(house)) == 2
+
+
+def test_a_name_that_has_got_a_code_meanwhile_leads_to_the_jobs_under_that_code(house: House) -> None:
+    judged = judge(house, whole(row=2), whole(row=3, title="保洁"))
+    add_employer(house, social_credit_code=FIRM_CODE)
+    there = only(bring_in(house, whole(row=9, source="某平台", social_credit_code=FIRM_CODE)))
+    report = write(house, judged)
+    assert outcomes(report) == [RowOutcome.FOLDED, RowOutcome.TAKEN]
+    assert report.rows[0].id == there.id
+
+
+def test_a_posting_closed_meanwhile_takes_in_no_row(house: House) -> None:
+    add_employer(house)
+    first = only(bring_in(house, whole(row=2)))
+    judged = judge(house, whole(row=9, source="某平台"))
+    with write_session(house.engine) as session:
+        session.get_one(Posting, first.id).state = PostingState.CLOSED
+    row = only(write(house, judged))
+    assert row.outcome is RowOutcome.TAKEN
+    assert row.id != first.id
+
+
 # --- minimum wage -----------------------------------------------------------------------------------------------------
 
 
@@ -571,22 +661,16 @@ def test_the_audit_counts_and_names_who_imported(house: House) -> None:
     assert (entry.actor, entry.detail) == ("tester", "taken 1, review 0, folded 0, known 0, refused 0")
 
 
-def test_progress_reaches_the_end(house: House) -> None:
+def test_progress_of_each_step_reaches_the_end(house: House) -> None:
     told: list[tuple[int, int]] = []
-    today = house.clock.today()
-    areas = area_book(house)
-    with write_session(house.engine) as session:
-        import_postings(
-            session,
-            [past(row=2), past(row=3)],
-            occupations={},
-            areas=areas,
-            actor="tester",
-            today=today,
-            now=house.clock.now(),
-            on_progress=lambda done, total: told.append((done, total)),
-        )
-    assert told == [(1, 2), (2, 2)]
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    judged = judge(house, past(row=2), past(row=3), on_progress=tell)
+    assert told == [(1, 2), (2, 2)] * 2
+    write(house, judged, on_progress=tell)
+    assert told[4:] == [(1, 1)]
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -616,16 +700,11 @@ def test_titles_are_understood_once_and_only_when_sure() -> None:
 
 def test_the_sample_goes_in_as_it_is_once_and_stays_what_it_is(house: House) -> None:
     drafts = read_postings(Path(str(files("seed") / "data" / "sample_postings.csv"))).drafts
-    today, now = house.clock.today(), house.clock.now()
-    areas = area_book(house)
     with read_session(house.engine) as session:
         occupations = understand_titles(drafts, resolve=title_resolver(session))
 
     def run() -> ImportReport:
-        with write_session(house.engine) as session:
-            return import_postings(
-                session, drafts, occupations=occupations, areas=areas, actor="tester", today=today, now=now
-            )
+        return write(house, judge(house, *drafts, occupations=occupations))
 
     first = run()
     assert len(first.rows) == 4279

@@ -3,6 +3,7 @@
 Place code 99 was never given to anybody: the numbers here have right check digits and no bearer.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -17,8 +18,8 @@ from app.store.audit import AuditEntry
 from app.store.identities import Identity, find_by_id_number, read_identity
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.areas import AreaBook
-from app.usecases.imports import ImportReport, RowOutcome
-from app.usecases.workers import WorkerDraft, import_workers
+from app.usecases.outcomes import ImportReport, Progress, RowOutcome
+from app.usecases.workers import JudgedWorker, WorkerDraft, import_workers, judge_workers
 from app.wiring import House
 
 
@@ -43,18 +44,27 @@ def person(row: int = 2, **given: Any) -> WorkerDraft:
     return WorkerDraft(**values)
 
 
-def bring_in(house: House, *drafts: WorkerDraft, **given: Any) -> ImportReport:
+def judge(house: House, *drafts: WorkerDraft, on_progress: Progress | None = None) -> list[JudgedWorker]:
     today = house.clock.today()
+    with read_session(house.engine) as session:
+        areas = AreaBook.load(session, on=today)
+        return judge_workers(drafts, areas=areas, today=today, on_progress=on_progress)
+
+
+def write(house: House, judged: Sequence[JudgedWorker], **given: Any) -> ImportReport:
     with write_session(house.engine) as session:
         return import_workers(
             session,
-            drafts,
-            areas=AreaBook.load(session, on=today),
+            judged,
             actor="tester",
-            today=today,
+            today=house.clock.today(),
             now=house.clock.now(),
             **{"keys": house.keys, **given},
         )
+
+
+def bring_in(house: House, *drafts: WorkerDraft, **given: Any) -> ImportReport:
+    return write(house, judge(house, *drafts), **given)
 
 
 def snapshot(house: House) -> list[list[tuple[Any, ...]]]:
@@ -209,7 +219,23 @@ def test_the_audit_holds_counts_only(house: House) -> None:
     assert entry.detail == "taken 1, review 0, folded 0, known 0, refused 1"
 
 
-def test_progress_reaches_the_end(house: House) -> None:
+def test_progress_of_each_step_reaches_the_end(house: House) -> None:
     told: list[tuple[int, int]] = []
-    bring_in(house, person(2), replace(person(3), name=""), on_progress=lambda done, total: told.append((done, total)))
+
+    def tell(done: int, total: int) -> None:
+        told.append((done, total))
+
+    judged = judge(house, person(2), replace(person(3), name=""), on_progress=tell)
     assert told == [(1, 2), (2, 2)]
+    write(house, judged, on_progress=tell)
+    assert told[2:] == [(1, 1)]
+
+
+def test_who_was_registered_since_the_judging_is_left_as_they_are(house: House) -> None:
+    judged = [judge(house, person(2), person(3)) for _ in range(2)]
+    first = write(house, judged[0])
+    before = snapshot(house)
+    second = write(house, judged[1])
+    assert [row.outcome for row in second.rows] == [RowOutcome.KNOWN] * 2
+    assert [row.id for row in second.rows] == [row.id for row in first.rows]
+    assert snapshot(house) == before
