@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from app.domain.contacts import conceal_contacts
 from app.domain.employers import is_social_credit_code
 from app.domain.pay import MONTHS_A_YEAR, Pay, PayUnit
 from app.domain.postings import (
@@ -20,7 +21,6 @@ from app.domain.postings import (
     PostingOrigin,
     Verdict,
     age_limits_in,
-    conceal_contacts,
     plain_title,
     screen,
 )
