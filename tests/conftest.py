@@ -8,7 +8,7 @@ import os
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +25,7 @@ from app.kit.migrations import upgrade
 from tests import postgres
 
 BACKENDS = ("sqlite", "postgresql")
+USED = (*BACKENDS, "chromium")
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
 
 _PASSED = pytest.StashKey[Counter[str]]()
@@ -167,9 +168,13 @@ def chromium_path() -> str | None:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The machine's Chromium, without a window."""
+    """The machine's Chromium, without a window.
+
+    For one module at a time: Playwright keeps an event loop running in this thread, in which no async test could start
+    its own.
+    """
     path = chromium_path()
     if path is None:
         reason = "no Chromium on this machine: install the package chromium"
@@ -189,18 +194,21 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 # --- the run ----------------------------------------------------------------------------------------------------------
+#
+# The tests run in several processes. Each marks its tests, and only the one that started the others counts.
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare what the collection hook below marks."""
-    for marker in ("sqlite", "postgresql", "chromium"):
+    """Declare what the collection hook below marks, and count from nothing."""
+    for marker in USED:
         config.addinivalue_line("markers", f"{marker}: set by itself on tests that use {marker}")
     config.stash[_PASSED] = Counter()
     config.stash[_SKIPPED] = []
+    config.pluginmanager.register(_Counting(config))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with what it uses, and run those with a browser last."""
+    """Mark each test with what it uses."""
     for item in items:
         names: list[str] = getattr(item, "fixturenames", [])
         callspec = getattr(item, "callspec", None)
@@ -209,21 +217,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used |= {"chromium"} if "browser" in names else set()
         for marker in sorted(used):
             item.add_marker(marker)
-    # Playwright leaves an event loop running in this thread, in which no async test could start its own.
-    items.sort(key=lambda item: item.get_closest_marker("chromium") is not None)
+            item.user_properties.append(("uses", marker))
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Count what passed on which database, and what did not run."""
-    report = yield
-    if report.when == "call" and report.passed:
-        item.config.stash[_PASSED].update(
-            marker for marker in (*BACKENDS, "chromium") if item.get_closest_marker(marker) is not None
-        )
-    if report.skipped:
-        item.config.stash[_SKIPPED].append(report.nodeid)
-    return report
+class _Counting:
+    """Counts what passed on which database, and what did not run, from the reports that arrive."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._passed = config.stash[_PASSED]
+        self._skipped = config.stash[_SKIPPED]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self._passed.update(str(value) for name, value in report.user_properties if name == "uses")
+        if report.skipped:
+            self._skipped.append(report.nodeid)
 
 
 def shortcomings(config: pytest.Config) -> list[str]:

@@ -22,11 +22,12 @@ from app.domain.employers import EmployerKind
 from app.domain.pay import Pay, PayUnit
 from app.domain.postings import PostingKind, PostingOrigin, PostingState
 from app.kit.clock import FixedClock
-from app.kit.database import open_engine, write_session
+from app.kit.database import open_engine, read_session, write_session
 from app.kit.keys import KeyRing
 from app.settings import Settings
 from app.store.employers import Employer
 from app.store.postings import Posting
+from app.usecases.areas import AreaBook
 from app.wiring import House, load_matchmaker
 from seed.reference import load_reference
 from tests import postgres
@@ -91,6 +92,18 @@ def house(furnished: Engine, clock: FixedClock, key_ring: KeyRing, tmp_path: Pat
 def with_matchmaker(house: House) -> House:
     """The house with a matchmaker that knows what the database holds now."""
     return replace(house, matchmaker=load_matchmaker(house))
+
+
+def area_book(house: House) -> AreaBook:
+    """The areas in force today, read once for all houses: they hold the same, and reading takes longer than a test."""
+    today = house.clock.today()
+    if today not in _BOOKS:
+        with read_session(house.engine) as session:
+            _BOOKS[today] = AreaBook.load(session, on=today)
+    return _BOOKS[today]
+
+
+_BOOKS: dict[date, AreaBook] = {}
 
 
 def add_posting(house: House, **given: Any) -> int:

@@ -52,7 +52,9 @@ def installed_binaries() -> Path | None:
 
 def create_database(server: URL, name: str, *, template: str | None = None) -> URL:
     """Create a database, empty or as a copy of another one of the same server."""
-    _administer(server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
+    # Copied as files: through the log, as by default, it takes twice as long.
+    copied = f' TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
+    _administer(server, f'CREATE DATABASE "{name}"{copied}')
     return server.set(database=name)
 
 

@@ -73,14 +73,20 @@ def press(page: Page, words: str) -> None:
     page.get_by_role("button", name=words, exact=True).click()
 
 
+def go_on(page: Page, words: str) -> None:
+    """Press the button with these words and wait for the page that it leads to; until then the old one still stands."""
+    with page.expect_navigation():
+        press(page, words)
+
+
 def find_work(page: Page, *, words: str = "保洁") -> None:
     """Answer the three questions."""
     page.goto("/")
-    press(page, "巫山")
-    press(page, "大昌镇")
+    go_on(page, "巫山")
+    go_on(page, "大昌镇")
     page.get_by_label("您今年几岁？").fill("58")
-    press(page, "下一步")
-    press(page, words)
+    go_on(page, "下一步")
+    go_on(page, words)
     expect(page.get_by_role("heading", level=1)).to_have_text("大昌镇附近的活")
 
 
@@ -89,22 +95,23 @@ def test_from_three_questions_to_the_phone_call_and_a_report(page: Page) -> None
     expect(page.get_by_role("heading", level=1)).to_have_text("您住在哪里？")
     look(page)
     page.get_by_label("写乡镇或者区县的名字").fill("官渡")
-    press(page, "下一步")
+    go_on(page, "下一步")
     expect(page.get_by_role("heading", level=1)).to_have_text("“官渡”是哪一个？")
     look(page)
-    page.get_by_role("link", name="都不是，重新写").click()
-    press(page, "巫山")
+    with page.expect_navigation():
+        page.get_by_role("link", name="都不是，重新写").click()
+    go_on(page, "巫山")
     look(page)
-    press(page, "大昌镇")
+    go_on(page, "大昌镇")
     look(page)
     page.get_by_label("您今年几岁？").fill("12")
-    press(page, "下一步")
+    go_on(page, "下一步")
     expect(page.get_by_role("alert")).to_contain_text("不满16岁")
     look(page)
     page.get_by_label("您今年几岁？").fill("58")
-    press(page, "下一步")
+    go_on(page, "下一步")
     look(page)
-    press(page, "保洁")
+    go_on(page, "保洁")
     expect(page).to_have_url(re.compile(r"/jobs$"))
     look(page)
     for summary in page.locator("summary").all():
@@ -115,10 +122,11 @@ def test_from_three_questions_to_the_phone_call_and_a_report(page: Page) -> None
     look(page)
     call = page.get_by_role("link", name=re.compile("打电话问")).first
     expect(call).to_have_attribute("href", "tel:023-57680000")
-    page.get_by_role("link", name="这个活有问题？举报").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="这个活有问题？举报").click()
     look(page)
     page.get_by_text("工资或内容不真实").click()
-    press(page, "举报")
+    go_on(page, "举报")
     expect(page).to_have_url(re.compile(r"/reports/[2-9A-Z]{10}$"))
     expect(page.get_by_role("heading", level=1)).to_have_text("正在核实")
     look(page)
@@ -133,7 +141,7 @@ def test_every_page_holds_up_on_every_screen(page: Page, street: House, width: i
     page.set_viewport_size({"width": width, "height": 740})
     if large:
         page.goto("/")
-        press(page, "字大一点")
+        go_on(page, "字大一点")
     titles = ("小区保安（真）", "以前的保安", "保安<", "日结装卸零工")
     for path in (*PAGES, *(f"/jobs/{card_titled(street, title).id}" for title in titles)):
         page.goto(path)
@@ -170,9 +178,9 @@ def test_everything_works_with_scripts_off(plain: Page) -> None:
     expect(plain.get_by_label("把网址发给家里人、老乡")).to_have_value(re.compile(r"/jobs/\d+$"))
     plain.get_by_role("link", name="这个活有问题？举报").click()
     plain.get_by_text("早就招满或联系不上").click()
-    press(plain, "举报")
+    go_on(plain, "举报")
     expect(plain.get_by_role("heading", level=1)).to_have_text("正在核实")
-    press(plain, "换个人用，清掉")
+    go_on(plain, "换个人用，清掉")
     expect(plain.get_by_role("heading", level=1)).to_have_text("您住在哪里？")
 
 
@@ -231,7 +239,7 @@ def test_the_way_back_stands_at_the_posting_that_was_opened(page: Page) -> None:
 
 def test_a_shared_phone_keeps_nothing_not_even_behind_the_back_button(page: Page) -> None:
     find_work(page)
-    press(page, "换个人用，清掉")
+    go_on(page, "换个人用，清掉")
     expect(page.get_by_role("heading", level=1)).to_have_text("您住在哪里？")
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("看哪里附近的活？")

@@ -22,7 +22,6 @@ from app.store.audit import AuditEntry
 from app.store.employers import Employer
 from app.store.policies import LocalSetting
 from app.store.postings import Posting, PostingSource
-from app.usecases.areas import AreaBook
 from app.usecases.drafts import CONTACTS_TAKEN_OUT, PostingDraft
 from app.usecases.imports import (
     NO_MINIMUM_WAGE,
@@ -36,6 +35,7 @@ from app.usecases.matchmaking import Profile, ResolvedWords, title_resolver
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome, RowReport
 from app.usecases.postings import count_postings
 from app.wiring import House, load_matchmaker
+from tests.houses import area_book
 
 GUARD = ResolvedWords(text="保安", occupation="4-07-05-01", name="保安员", confidence=0.9)
 CLEANER = ResolvedWords(text="保洁", occupation="4-09-08-01", name="保洁员", confidence=0.9)
@@ -90,18 +90,6 @@ def past(**given: Any) -> PostingDraft:
             **given,
         }
     )
-
-
-def area_book(house: House) -> AreaBook:
-    """The same for every house of this module: it takes longer to load than the tests to run."""
-    today = house.clock.today()
-    if today not in _BOOKS:
-        with read_session(house.engine) as session:
-            _BOOKS[today] = AreaBook.load(session, on=today)
-    return _BOOKS[today]
-
-
-_BOOKS: dict[date, AreaBook] = {}
 
 
 def judge(

@@ -17,10 +17,10 @@ from app.kit.database import read_session, write_session
 from app.store.audit import AuditEntry
 from app.store.identities import Identity, find_by_id_number, read_identity
 from app.store.workers import Worker, WorkerStatus
-from app.usecases.areas import AreaBook
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome
 from app.usecases.workers import JudgedWorker, WorkerDraft, import_workers, judge_workers
 from app.wiring import House
+from tests.houses import area_book
 
 
 def number(sequence: int = 1, *, born: str = "19700101") -> str:
@@ -46,9 +46,7 @@ def person(row: int = 2, **given: Any) -> WorkerDraft:
 
 def judge(house: House, *drafts: WorkerDraft, on_progress: Progress | None = None) -> list[JudgedWorker]:
     today = house.clock.today()
-    with read_session(house.engine) as session:
-        areas = AreaBook.load(session, on=today)
-        return judge_workers(drafts, areas=areas, today=today, on_progress=on_progress)
+    return judge_workers(drafts, areas=area_book(house), today=today, on_progress=on_progress)
 
 
 def write(house: House, judged: Sequence[JudgedWorker], **given: Any) -> ImportReport:
