@@ -69,24 +69,21 @@ def work(*, data: DataFolder = None, as_json: AsJson = False) -> None:
         loops = work_loops(house)
         with started(loops, house):
             names = [loop.name for loop in loops]
-            answer(
-                {"event": "working", "loops": names},
-                f"后台任务已启动：{'、'.join(names)}；停止请按 Ctrl+C",
-                as_json=as_json,
-            )
-            _wait_for_stop()
+            # Whoever has been told how to stop may do so before the next line is reached.
+            try:
+                answer(
+                    {"event": "working", "loops": names},
+                    f"后台任务已启动：{'、'.join(names)}；停止请按 Ctrl+C",
+                    as_json=as_json,
+                )
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                tell("已停止")
 
 
 def work_loops(house: House) -> tuple[Loop, ...]:
     """The loops that one process runs for the whole database; an index is followed by each process that serves."""
     return expiry_loop(house), forgetting_loop(house), sealing_loop(house)
-
-
-def _wait_for_stop() -> None:
-    try:
-        threading.Event().wait()
-    except KeyboardInterrupt:
-        tell("已停止")
 
 
 def _serve(house: House, listener: socket.socket, *, loops: Sequence[Loop], as_json: bool) -> None:
