@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-build.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-bench.lock", "requirements-build.lock")
 PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9._-]*)==(?P<version>[^\s;\\]+)", re.MULTILINE)
 
 
@@ -48,6 +48,9 @@ def test_two_locks_agree(one: str, other: str) -> None:
 def test_the_locks_hold_what_is_asked_for(project: dict[str, Any]) -> None:
     assert names(project["project"]["dependencies"]) <= set(locked("requirements.lock"))
     assert names(project["dependency-groups"]["dev"]) <= set(locked("requirements-dev.lock"))
+    assert names(project["dependency-groups"]["bench"]) <= set(locked("requirements-bench.lock"))
+    (extra,) = project["project"]["optional-dependencies"].values()
+    assert names(extra) <= set(locked("requirements-dev.lock"))
     assert names(project["build-system"]["requires"]) <= set(locked("requirements-build.lock"))
 
 
