@@ -7,6 +7,7 @@ tells the score.
 
 from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
+from matching.ranked_tables import RankedTable
 from matching.values import (
     AgeReason,
     Demand,
@@ -39,6 +40,7 @@ __all__ = [
     "Precision",
     "Priority",
     "PublishedWeight",
+    "RankedTable",
     "Reason",
     "Refusal",
     "Resolved",
