@@ -7,6 +7,7 @@ tells the score.
 
 from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
+from matching.opening_tables import OpeningTable
 from matching.ranked_tables import RankedTable
 from matching.values import (
     AgeReason,
@@ -36,6 +37,7 @@ __all__ = [
     "MatchIndex",
     "OccupationResolver",
     "Opening",
+    "OpeningTable",
     "Place",
     "Precision",
     "Priority",

@@ -1,77 +1,145 @@
 """The match index: the openings of a market, ranked for a person exactly and with reasons.
 
-`rank` returns the exact top k: every posting within reach is scored, none is guessed away. Changes (`add`, `close`,
-`set_openings`) make a new market and put it in place in one step, so a reader never sees half a change; writers wait
-for each other.
+`rank` returns the exact top k, whatever the bounds let it pass over. Changes (`add`, `close`, `set_openings`) make a
+new market and put it in place in one step, so a reader never sees half a change; writers wait for each other.
 """
 
+import os
 import threading
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from matching.bars import RULES, Query, first_barring_rule
-from matching.distances import great_circle_km, may_be_within, nearest_km
-from matching.market import Floats, Market, Positions
+from matching.bars import RULES
+from matching.distances import great_circle_km
+from matching.market import Market, Positions, least_of
+from matching.opening_tables import OpeningTable
+from matching.questions import Questions
+from matching.ranked_tables import NOTHING, RankedTable
 from matching.reasons import Case, cautions_for, reasons_for
-from matching.scores import Scored, score_rows
-from matching.skills import TitleWords, skill_of
+from matching.scores import fixed_parts
+from matching.search import DYNAMIC_PARTS, Asked, Limits, Scale, Segment, judge, search_many, tally
+from matching.skills import TitleWords
 from matching.values import Match, Opening, Place, Precision, Refusal, Seeker
 from matching.weights import Weights
 
+PARTS = (
+    "skill",
+    "experience",
+    "education",
+    "room",
+    "reply",
+    "trust",
+    "programme",
+    "pay",
+    "near",
+    "commute",
+    "start",
+    "keep",
+    "insurance",
+    "kind",
+    "ease",
+    "hours",
+    "open_to_all",
+)
+"""The parts of a score, in the order in which they are told."""
+
 _UNKNOWN = "unknown"
+_BATCH = 256  # people that one call of the search serves: enough to forget the call, few enough to share threads
+
+Floats = NDArray[np.float64]
+Prices = tuple[ArrayLike, ArrayLike]
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What a reader takes hold of at once: a market, the words of its titles, and the day."""
+    """What a reader takes hold of at once: a market, how people are put to it, and the day."""
 
     market: Market
-    titles: TitleWords
+    words: tuple[TitleWords, ...]
+    questions: Questions
+    scale: Scale
     today: date
+
+    @classmethod
+    def of(cls, market: Market, words: tuple[TitleWords, ...], today: date) -> "_State":
+        return cls(market, words, Questions(market, words), market.scale(today), today)
+
+    def with_market(self, market: Market) -> "_State":
+        """Another market, of which only what is new is worked out."""
+        if market.tables is self.market.tables:
+            return replace(self, market=market)
+        titles = market.vocabularies.titles.values[self.market.titles : market.titles]
+        return self.of(market, _with_titles(self.words, titles, market), self.today)
+
+    def segments(self) -> tuple[tuple[Segment, int], ...]:
+        """Both segments, each with the place of its first row."""
+        return (self.market.main, 0), (self.market.delta, len(self.market.main.rows))
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """n places before one person: the rule that bars each (-1: none), km, score and PARTS, each (n,)."""
+
+    rules: NDArray[np.int8]
+    kms: Floats
+    scores: Floats
+    parts: dict[str, Floats]
 
 
 class MatchIndex:
-    """An exact ranking of openings for one person at a time.
+    """An exact ranking of openings.
 
     The day is part of the index, because ages, validity and starting dates are read against it; `at_day` moves it on.
     """
 
-    def __init__(self, market: Market, *, today: date, weights: Weights) -> None:
-        self._state = _State(market, TitleWords(market.titles.texts), today)
+    def __init__(self, market: Market, words: tuple[TitleWords, ...], *, today: date) -> None:
+        self._state = _State.of(market, words, today)
         self._changing = threading.Lock()
-        self.weights = weights
 
     @classmethod
-    def build(cls, openings: Iterable[Opening], *, today: date, weights: Weights | None = None) -> "MatchIndex":
+    def build(
+        cls, openings: Iterable[Opening] | OpeningTable, *, today: date, weights: Weights | None = None
+    ) -> "MatchIndex":
         """An index of openings as of a day.
 
         Raises ValueError when two openings bear one id.
         """
-        market = Market.empty().with_openings(tuple(openings))
-        return cls(market, today=today, weights=weights or Weights())
+        table = openings if isinstance(openings, OpeningTable) else OpeningTable.of(openings)
+        market = Market.of(table, weights or Weights())
+        return cls(market, (TitleWords.of(market.vocabularies.titles.values),), today=today)
 
     @property
     def today(self) -> date:
         """The day against which ages, validity and starting dates are read."""
         return self._state.today
 
-    def __len__(self) -> int:
-        return int(self._state.market.is_open.sum())
+    @property
+    def weights(self) -> Weights:
+        """The weights of the score."""
+        return self._state.market.weights
 
-    def add(self, openings: Iterable[Opening]) -> None:
-        """Add openings; one whose id is known takes the older one's place, and is open again."""
-        added = tuple(openings)
+    def __len__(self) -> int:
+        return len(self._state.market)
+
+    def add(self, openings: Iterable[Opening] | OpeningTable) -> None:
+        """Add openings; one whose id is known takes the older one's place, and is open again.
+
+        Raises ValueError when two of the added bear one id.
+        """
+        table = openings if isinstance(openings, OpeningTable) else OpeningTable.of(openings)
         with self._changing:
-            self._put(self._state.market.with_openings(added))
+            self._state = self._state.with_market(self._state.market.with_openings(table))
 
     def close(self, ids: Iterable[int]) -> None:
         """Take openings off every list; ids that the index does not know are passed over."""
         with self._changing:
-            self._put(self._state.market.without(ids))
+            self._state = self._state.with_market(self._state.market.without(ids))
 
     def set_openings(self, ids: Sequence[int], left: Sequence[int]) -> None:
         """Set how many places are left in some openings; ids that the index does not know are passed over.
@@ -79,12 +147,12 @@ class MatchIndex:
         Raises ValueError when the two sequences differ in length.
         """
         with self._changing:
-            self._put(self._state.market.with_left(ids, left))
+            self._state = self._state.with_market(self._state.market.with_left(ids, left))
 
     def at_day(self, today: date) -> None:
         """Move the index to another day."""
         with self._changing:
-            self._state = replace(self._state, today=today)
+            self._state = replace(self._state, today=today, scale=self._state.market.scale(today))
 
     def rank(
         self, seeker: Seeker, k: int = 20, *, skill_min: float = 0.0, among: NDArray[np.int64] | None = None
@@ -95,47 +163,70 @@ class MatchIndex:
         widens. `among` (m,) are the ids of the only openings that count; None: all do.
         Raises ValueError when k is below 1.
         """
-        if k < 1:
-            raise ValueError("k must be at least 1")
         state = self._state
-        may_count = may_be_within(state.market.rows, seeker.places, seeker.max_km)
-        if among is not None:
-            may_count &= np.isin(state.market.rows["id"], among)
-        reach = np.flatnonzero(may_count)
-        query = self._query(state, seeker, reach)
-        scored = self._score(state, seeker, query.only(first_barring_rule(seeker, query) < 0))
-        if skill_min > 0:
-            scored = scored.only(scored.parts["skill"] >= skill_min)
-        best = _top(scored.scores, scored.query.rows["id"], k)
-        return [self._match(state, seeker, scored, int(each)) for each in best]
+        asked = state.questions.ask([seeker], state.today)
+        limits = _limits(state, skill_min=skill_min, among=among)
+        _, places, _ = _search(state, asked, limits, min(_at_least_one(k), max(1, _size(state))))
+        chosen = places[0][places[0] >= 0]
+        return _matches(state, seeker, asked, chosen)
+
+    def rank_many(
+        self, seekers: Sequence[Seeker], k: int = 30, threads: int | None = None, prices: Prices | None = None
+    ) -> RankedTable:
+        """The k best openings for each of n people: as `rank`, without reasons, on as many threads as there are cores.
+
+        `prices` are opening ids (m,) and what each costs (m,) float32, not below zero: lists are ordered by score less
+        price; the scores that are told stay gross. An opening that is not named is free.
+        Raises ValueError when k or threads is below 1, or prices are negative, not finite, or of another length.
+        """
+        _at_least_one(k)
+        if threads is not None and threads < 1:
+            raise ValueError("threads must be at least 1")
+        state = self._state
+        limits = _limits(state, prices=prices)
+        ids = np.full((len(seekers), k), NOTHING, np.int64)
+        scores = np.zeros((len(seekers), k), np.float32)
+        # Neighbours read the same blocks: put side by side they find them in the cache.
+        order = _by_place(seekers)
+
+        def serve(start: int, end: int) -> None:
+            rows = order[start:end]
+            asked = state.questions.ask([seekers[row] for row in rows], state.today)
+            ids[rows], _, scores[rows] = _search(state, asked, limits, k)
+
+        cuts = [*range(0, len(seekers), _BATCH), len(seekers)]
+        with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
+            list(pool.map(lambda cut: serve(*cut), pairwise(cuts)))
+        return RankedTable(ids, scores)
 
     def explain(self, seeker: Seeker, opening_id: int) -> Match | None:
         """The match of one opening, whether it would be in a list or not; None if it is barred or not known."""
         state = self._state
-        place = state.market.place_of.get(opening_id)
-        if place is None:
+        places = state.market.places_of(np.array([opening_id], np.int64))
+        if places[0] < 0:
             return None
-        query = self._query(state, seeker, np.array([place]))
-        if first_barring_rule(seeker, query)[0] >= 0:
+        asked = state.questions.ask([seeker], state.today)
+        if _judge(state, asked, places).rules[0] >= 0:
             return None
-        return self._match(state, seeker, self._score(state, seeker, query), 0)
+        return _matches(state, seeker, asked, places)[0]
 
     def refusals(self, seeker: Seeker, opening_ids: Iterable[int]) -> list[Refusal]:
         """For each of these openings that the person is kept from: the first rule that bars it, and why in words."""
         state = self._state
         ids = list(opening_ids)
-        known = [each for each in ids if each in state.market.place_of]
-        query = self._query(state, seeker, np.array([state.market.place_of[each] for each in known], np.intp))
-        rules = dict(zip(known, zip(first_barring_rule(seeker, query), range(len(known)), strict=True), strict=True))
+        places = state.market.places_of(np.array(ids, np.int64))
+        judged = _judge(state, state.questions.ask([seeker], state.today), places[places >= 0])
+        known = iter(range(len(judged.rules)))
         found = []
-        for each in ids:
-            if each not in rules:
+        for each, place in zip(ids, places, strict=True):
+            if place < 0:
                 found.append(Refusal(opening_id=each, rule=_UNKNOWN, text="没有这个岗位"))
                 continue
-            place, at = rules[each]
-            if place >= 0:
-                rule = RULES[place]
-                found.append(Refusal(opening_id=each, rule=rule.code, text=rule.text(seeker, query, at)))
+            at = next(known)
+            if judged.rules[at] >= 0:
+                rule = RULES[judged.rules[at]]
+                text = rule.text(seeker, state.market.opening_at(int(place)), float(judged.kms[at]))
+                found.append(Refusal(opening_id=each, rule=rule.code, text=text))
         return found
 
     def refusal_counts(self, seeker: Seeker) -> dict[str, int]:
@@ -144,16 +235,8 @@ class MatchIndex:
         Rules about the posting itself (closed, expired, full, too far) are not counted: they keep it from everybody.
         """
         state = self._state
-        reach = np.flatnonzero(may_be_within(state.market.rows, seeker.places, seeker.max_km) & state.market.is_open)
-        query = self._query(state, seeker, reach)
-        there = (
-            (query.km <= seeker.max_km)
-            & (query.rows["valid_until"] >= state.today.toordinal())
-            & (state.market.left[query.at] > 0)
-        )
-        barring = first_barring_rule(seeker, query)[there]
-        numbers = np.bincount(barring[barring >= 0], minlength=len(RULES))
-        return {rule.code: int(number) for rule, number in zip(RULES, numbers, strict=True) if number}
+        by_rule, _ = _tally(state, state.questions.ask([seeker], state.today), skill_min=2.0)
+        return {rule.code: int(number) for rule, number in zip(RULES, by_rule, strict=True) if number}
 
     def lacking_certificates(self, seeker: Seeker, *, skill_min: float = 0.0) -> dict[str, int]:
         """For each certificate that the person does not hold: how many postings it alone keeps from them, most first.
@@ -162,67 +245,146 @@ class MatchIndex:
         `skill_min`; one that asks for two that the person lacks counts for neither, since neither would open it.
         """
         state = self._state
-        every = frozenset().union(*state.market.certificate_sets) | seeker.certificates
-        holder = replace(seeker, certificates=every)
-        reach = np.flatnonzero(may_be_within(state.market.rows, seeker.places, seeker.max_km))
-        query = self._query(state, holder, reach)
-        scored = self._score(state, holder, query.only(first_barring_rule(holder, query) < 0))
-        needed = scored.query.rows["certificates"][scored.parts["skill"] >= skill_min]
+        sets = state.market.vocabularies.certificates.values
+        holder = replace(seeker, certificates=frozenset().union(*sets) | seeker.certificates)
+        _, by_certificates = _tally(state, state.questions.ask([holder], state.today), skill_min=skill_min)
         found: dict[str, int] = {}
-        for place, number in enumerate(np.bincount(needed, minlength=len(state.market.certificate_sets))):
-            lacking = state.market.certificate_sets[place] - seeker.certificates
+        for needed, number in zip(sets, by_certificates, strict=False):
+            lacking = needed - seeker.certificates
             if number and len(lacking) == 1:
                 (certificate,) = lacking
                 found[certificate] = found.get(certificate, 0) + int(number)
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
-    def _put(self, market: Market) -> None:
-        old = self._state
-        titles = old.titles if market.titles is old.market.titles else TitleWords(market.titles.texts)
-        self._state = replace(old, market=market, titles=titles)
 
-    def _query(self, state: _State, seeker: Seeker, at: Positions) -> Query:
-        rows = state.market.rows[at]
-        km = nearest_km(rows, seeker.places, district_floor_km=self.weights.district_floor_km)
-        return Query(state.market, at, rows, km, state.today)
-
-    def _score(self, state: _State, seeker: Seeker, query: Query) -> Scored:
-        skill = skill_of(seeker, state.market, query.rows, titles=state.titles, weights=self.weights)
-        return score_rows(seeker, query, skill=skill, weights=self.weights)
-
-    def _match(self, state: _State, seeker: Seeker, scored: Scored, each: int) -> Match:
-        query = scored.query
-        opening = state.market.openings[query.at[each]]
-        parts = {name: round(float(values[each]), 4) for name, values in scored.parts.items()}
-        case = Case(
-            seeker=seeker,
-            opening=opening,
-            nearest=_nearest_place(seeker, opening.place, self.weights.district_floor_km),
-            km=float(query.km[each]),
-            left=int(query.left[each]),
-            parts=parts,
-            usual_pay=self.weights.usual_pay(opening.occupation),
-            weights=self.weights,
-            today=state.today,
-        )
-        return Match(
-            opening_id=opening.id,
-            score=float(scored.scores[each]),
-            distance_km=round(case.km, 3),
-            parts=parts,
-            reasons=reasons_for(case),
-            cautions=cautions_for(case),
-        )
+def _at_least_one(k: int) -> int:
+    if k < 1:
+        raise ValueError("k must be at least 1")
+    return k
 
 
-def _top(scores: Floats, ids: np.ndarray[tuple[int], np.dtype[np.int64]], k: int) -> Positions:
-    """Positions of the k highest scores, highest first, equal ones by id."""
-    if len(scores) > k:
-        least = np.partition(scores, len(scores) - k)[len(scores) - k]
-        chosen = np.flatnonzero(scores >= least)
-    else:
-        chosen = np.arange(len(scores))
-    return np.asarray(chosen[np.lexsort((ids[chosen], -scores[chosen]))][:k])
+def _size(state: _State) -> int:
+    return len(state.market.main.rows) + len(state.market.delta.rows)
+
+
+def _with_titles(words: tuple[TitleWords, ...], titles: Sequence[str], market: Market) -> tuple[TitleWords, ...]:
+    """More titles, in sets of falling size: each title is taken up again only as often as the sizes double."""
+    if not titles:
+        return words
+    base = words[-1].base + len(words[-1])
+    sets = [*words, TitleWords.of(titles, base)]
+    while len(sets) > 1 and len(sets[-2]) < 2 * len(sets[-1]):
+        last, before = sets.pop(), sets.pop()
+        end = last.base + len(last)
+        sets.append(TitleWords.of(market.vocabularies.titles.values[before.base : end], before.base))
+    return tuple(sets)
+
+
+def _by_place(seekers: Sequence[Seeker]) -> NDArray[np.int64]:
+    homes = [seeker.places[0] for seeker in seekers]
+    lat, lon = (np.array([getattr(home, name) for home in homes], np.float64) for name in ("lat", "lon"))
+    _, trade = np.unique([seeker.wants[0] if seeker.wants else "" for seeker in seekers], return_inverse=True)
+    return np.lexsort((trade, np.floor(lon / 0.2), np.floor(lat / 0.2)))
+
+
+def _limits(
+    state: _State,
+    *,
+    skill_min: float = 0.0,
+    among: NDArray[np.int64] | None = None,
+    prices: Prices | None = None,
+) -> Limits:
+    sizes = [len(segment.rows) for segment, _ in state.segments()]
+    masks = [np.zeros(0, np.bool_)] * 2
+    if among is not None:
+        places = state.market.places_of(np.asarray(among, np.int64))
+        whole = np.zeros(sum(sizes), np.bool_)
+        whole[places[places >= 0]] = True
+        masks = np.split(whole, sizes[:1])
+    costs, least = [np.zeros(0, np.float32)] * 2, [np.zeros(0, np.float32)] * 2
+    if prices is not None:
+        costs = np.split(_prices_by_place(state, prices), sizes[:1])
+        least = [least_of(segment, cost) for cost, (segment, _) in zip(costs, state.segments(), strict=True)]
+    return Limits(float(skill_min), (masks[0], masks[1]), (costs[0], costs[1]), (least[0], least[1]))
+
+
+def _prices_by_place(state: _State, prices: Prices) -> NDArray[np.float32]:
+    ids, cost = np.asarray(prices[0], np.int64), np.asarray(prices[1], np.float32)
+    if ids.ndim != 1 or ids.shape != cost.shape:
+        raise ValueError("prices need one id and one price each")
+    if not np.all(np.isfinite(cost) & (cost >= 0)):
+        raise ValueError("prices must be finite and not negative")
+    whole = np.zeros(_size(state), np.float32)
+    places = state.market.places_of(ids)
+    whole[places[places >= 0]] = cost[places >= 0]
+    return whole
+
+
+def _search(state: _State, asked: Asked, limits: Limits, k: int) -> tuple[NDArray[np.int64], Positions, Floats]:
+    """Ids, places and scores of the k best of each person, each (n, k)."""
+    market, shape = state.market, (len(asked.seekers), k)
+    ids, places, scores = np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape)
+    read = np.zeros(3, np.int64)
+    search_many(
+        market.main, market.delta, asked, market.tables, state.scale, limits, market.titles, ids, places, scores, read
+    )
+    return ids, places, scores
+
+
+def _judge(state: _State, asked: Asked, places: Positions) -> _Judged:
+    """The first of the people before n openings."""
+    number = len(places)
+    rules, kms, scores = np.empty(number, np.int8), np.empty(number), np.empty(number)
+    dynamic = np.empty((number, len(DYNAMIC_PARTS)))
+    fixed: dict[str, Floats] = {}
+    for segment, base in state.segments():
+        here = np.flatnonzero((places >= base) & (places < base + len(segment.rows)))
+        at = places[here] - base
+        found = np.empty(len(at), np.int8), np.empty(len(at)), np.empty(len(at)), np.empty((len(at), dynamic.shape[1]))
+        judge(segment, at, asked, state.market.tables, state.scale, state.market.titles, *found)
+        rules[here], kms[here], scores[here], dynamic[here] = found
+        rows = segment.rows[at]
+        for name, values in fixed_parts(rows, rows["reply"].astype(np.float64)).items():
+            fixed.setdefault(name, np.empty(number))[here] = values
+    parts = dict(zip(DYNAMIC_PARTS, dynamic.T, strict=True)) | fixed
+    return _Judged(rules, kms, scores, {name: parts[name] for name in PARTS})
+
+
+def _tally(state: _State, asked: Asked, *, skill_min: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    market = state.market
+    by_rule = np.zeros(len(RULES), np.int64)
+    by_certificates = np.zeros(asked.lacking.shape[1], np.int64)
+    for segment, _ in state.segments():
+        tally(segment, asked, market.tables, state.scale, market.titles, float(skill_min), by_rule, by_certificates)
+    return by_rule, by_certificates
+
+
+def _matches(state: _State, seeker: Seeker, asked: Asked, places: Positions) -> list[Match]:
+    judged, market = _judge(state, asked, places), state.market
+    return [_match(state, seeker, market.opening_at(int(place)), judged, each) for each, place in enumerate(places)]
+
+
+def _match(state: _State, seeker: Seeker, opening: Opening, judged: _Judged, each: int) -> Match:
+    weights = state.market.weights
+    case = Case(
+        seeker=seeker,
+        opening=opening,
+        nearest=_nearest_place(seeker, opening.place, weights.district_floor_km),
+        km=float(judged.kms[each]),
+        left=opening.openings,
+        parts={name: round(float(values[each]), 4) for name, values in judged.parts.items()},
+        usual_pay=weights.usual_pay(opening.occupation),
+        weights=weights,
+        today=state.today,
+    )
+    return Match(
+        opening_id=opening.id,
+        score=float(judged.scores[each]),
+        distance_km=round(case.km, 3),
+        parts=case.parts,
+        reasons=reasons_for(case),
+        cautions=cautions_for(case),
+    )
 
 
 def _nearest_place(seeker: Seeker, place: Place, district_floor_km: float) -> Place:

@@ -379,10 +379,12 @@ def test_a_change_leaves_the_market_that_a_reader_holds_as_it_was(change: str) -
     held = index._state.market
     CHANGES[change](index, lambda: None)
     assert index._state.market is not held
-    assert held.is_open.all()
-    assert (held.left == 1).all()
-    assert np.isnan(held.rows["pay"]).all()
-    assert held.openings == tuple(plain_opening(each) for each in range(1, 9))
+    assert held.main.is_open.all()
+    assert (held.main.left == 1).all()
+    assert len(held.delta.rows) == 0
+    assert np.isnan(held.main.rows["pay_min"]).all()
+    places = held.places_of(np.arange(1, 9))
+    assert [held.opening_at(int(place)).id for place in places] == list(range(1, 9))
 
 
 READERS, ROUNDS = 3, 60
