@@ -9,6 +9,7 @@ from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
 from matching.ranked_tables import RankedTable
+from matching.snapshots import SnapshotBroken
 from matching.values import (
     AgeReason,
     Demand,
@@ -48,5 +49,6 @@ __all__ = [
     "Resolved",
     "Seeker",
     "SexRequired",
+    "SnapshotBroken",
     "Weights",
 ]

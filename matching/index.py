@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +26,7 @@ from matching.reasons import Case, cautions_for, reasons_for
 from matching.scores import fixed_parts
 from matching.search import DYNAMIC_PARTS, Asked, Limits, Scale, Segment, judge, search_many, tally
 from matching.skills import TitleWords
+from matching.snapshots import open_snapshot, save_snapshot
 from matching.values import Match, Opening, Place, Precision, Refusal, Seeker
 from matching.weights import Weights
 
@@ -113,6 +115,20 @@ class MatchIndex:
         table = openings if isinstance(openings, OpeningTable) else OpeningTable.of(openings)
         market = Market.of(table, weights or Weights())
         return cls(market, (TitleWords.of(market.vocabularies.titles.values),), today=today)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "MatchIndex":
+        """The index that was saved to a file, mapped into memory: processes that open one file share it.
+
+        Changes stay in this process. Raises SnapshotBroken where the file is no whole snapshot of this version.
+        """
+        market, words, today = open_snapshot(path)
+        return cls(market, (words,), today=today)
+
+    def save(self, path: str | Path) -> None:
+        """Write the index to a file, whole or not at all."""
+        state = self._state
+        save_snapshot(path, state.market, state.words, state.today)
 
     @property
     def today(self) -> date:

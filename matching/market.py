@@ -5,11 +5,11 @@ and consistent state. New openings go to a small segment of their own (`delta`),
 once it has grown it is built together with the large one. All arrays are read-only.
 """
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, overload, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,11 +42,25 @@ Positions = NDArray[np.int64]
 T = TypeVar("T", bound=Hashable)
 
 
+@runtime_checkable
+class Growing(Protocol[T]):
+    """Values in the order in which they came: a list, or what stands for one."""
+
+    def __len__(self) -> int: ...
+    def __iter__(self) -> Iterator[T]: ...
+    @overload
+    def __getitem__(self, at: int) -> T: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[T]: ...
+    def index(self, value: T) -> int: ...
+    def append(self, value: T, /) -> None: ...
+
+
 class Vocabulary(Generic[T]):
     """Distinct values that rows point at. It only grows, so a position once given out keeps its meaning."""
 
-    def __init__(self, values: Iterable[T] = ()) -> None:
-        self.values: list[T] = list(values)
+    def __init__(self, values: "Growing[T] | Iterable[T]" = ()) -> None:
+        self.values: Growing[T] = values if isinstance(values, Growing) else list(values)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -119,6 +133,25 @@ class Market:
             main_by_id=_by_id(segments[0]),
             delta=segments[1],
             delta_by_id=_by_id(segments[1]),
+            titles=titles,
+        )
+
+    @classmethod
+    def restored(
+        cls, main: Segment, main_by_id: NDArray[np.int32], vocabularies: Vocabularies, weights: Weights
+    ) -> "Market":
+        """The market of a segment that was built before, with all that its rows point at."""
+        tables, titles = _tables_of(vocabularies, weights), len(vocabularies.titles)
+        rows = _frozen(np.zeros(0, ROW))
+        delta = _segment(_Columns(rows, np.zeros(0, np.int32), np.zeros(0, np.bool_)), tables, weights, titles)
+        return cls(
+            weights=weights,
+            vocabularies=vocabularies,
+            tables=tables,
+            main=main,
+            main_by_id=main_by_id,
+            delta=delta,
+            delta_by_id=_by_id(delta),
             titles=titles,
         )
 

@@ -28,6 +28,7 @@ SCORE_DECIMALS = 9  # equal inputs must tie, whichever sum they went through
 _SCALE = 10.0**SCORE_DECIMALS
 _ROUNDING = 1.1e-9  # a bound is compared with a score that was rounded
 _SPHERE_SLACK_KM = 1e-6
+_ANYTHING = -1e300  # less than any score less any price
 
 MOST_WANTED = 48  # occupations that a search goes through one by one
 UNKNOWN_DAY = np.iinfo(np.int32).min
@@ -633,7 +634,7 @@ def _put(keys: Array, values: Array, size: int, key: float, value: int) -> int:
 @inlined
 def _weigh(chunk: Any, seeker: Any, anchors: Array, person: Person, scale: Scale, skill_min: float,
            near_most: float, commute_most: float, to_beat: float) -> float:  # fmt: skip
-    """What no row of a chunk or bundle surpasses, -1 where none counts or where that is less than `to_beat`.
+    """What no row of a chunk or bundle surpasses, -inf where none counts or where that is less than `to_beat`.
 
     `near_most` and `commute_most` tell how near the block is at best: often that is enough to know.
     """
@@ -644,17 +645,17 @@ def _weigh(chunk: Any, seeker: Any, anchors: Array, person: Person, scale: Scale
         or chunk.demands & seeker.limits
         or not chunk.kinds & seeker.kinds
     ):
-        return -1.0
+        return -math.inf
     chance = (scale.skill_floor + (1.0 - scale.skill_floor) * skill) * _most_chance(chunk, seeker, person, scale)
     worth = _most_worth(chunk, seeker, person, scale)
     if chance * commute_most * (worth + near_most) + _ROUNDING < to_beat:
-        return -1.0
+        return -math.inf
     km = _least_km(chunk, seeker, anchors)
     if km > seeker.max_km + _SPHERE_SLACK_KM:
-        return -1.0
+        return -math.inf
     road = km * chunk.detour
     bound = chance * _commute(road, scale) * (worth + scale.near * math.exp(-road / scale.decay_km)) + _ROUNDING
-    return -1.0 if bound < to_beat else bound
+    return -math.inf if bound < to_beat else bound
 
 
 @lean
@@ -718,7 +719,7 @@ def _search(
             kept = 0
             for each in range(queued):
                 chunk_at = queue[each]
-                to_beat = nets[0] if size == k else 0.0
+                to_beat = nets[0] if size == k else _ANYTHING
                 bound = _weigh(
                     segment.chunks[chunk_at],
                     seeker,
@@ -751,7 +752,7 @@ def _search(
                         nets, numbers, places, grosses, size,
                     )  # fmt: skip
                 for chunk_at in range(top_at + 1, top_at + 1 + chunk.members):
-                    to_beat = nets[0] if size == k else 0.0
+                    to_beat = nets[0] if size == k else _ANYTHING
                     bound = _weigh(
                         segment.chunks[chunk_at], seeker, anchors, person, scale, skill_min, near_most, commute_most,
                         to_beat,

@@ -7,7 +7,7 @@ occupation code holds many jobs, and who asked for 工地小工 is served best b
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -78,7 +78,10 @@ class TitleWords:
 
     def __init__(self, columns: Mapping[str, NDArray[Any]], pairs: Sequence[str], base: int = 0) -> None:
         self.columns, self.pairs, self.base = columns, pairs, base
-        self._place = {pair: place for place, pair in enumerate(pairs)}
+
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {pair: place for place, pair in enumerate(self.pairs)}
 
     def __len__(self) -> int:
         return len(self.columns["whole_sizes"])
