@@ -5,6 +5,7 @@ gives the same list. Start with `MatchIndex.build(openings, today=…)` and `ind
 tells the score.
 """
 
+from matching import measures
 from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
@@ -51,4 +52,5 @@ __all__ = [
     "SexRequired",
     "SnapshotBroken",
     "Weights",
+    "measures",
 ]
