@@ -27,6 +27,7 @@ from matching.values import (
     Seeker,
     SexRequired,
 )
+from matching.walks import WalkRecommender, blended
 from matching.weights import PublishedWeight, Weights
 
 __all__ = [
@@ -51,6 +52,8 @@ __all__ = [
     "Seeker",
     "SexRequired",
     "SnapshotBroken",
+    "WalkRecommender",
     "Weights",
+    "blended",
     "measures",
 ]
