@@ -11,6 +11,7 @@ from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
 from matching.ranked_tables import RankedTable
 from matching.snapshots import SnapshotBroken
+from matching.repricing import reprice
 from matching.values import (
     AgeReason,
     Demand,
@@ -56,4 +57,5 @@ __all__ = [
     "Weights",
     "blended",
     "measures",
+    "reprice",
 ]
