@@ -62,12 +62,13 @@ def reprice(  # noqa: PLR0917 - settings in the order in which they are tuned
 ) -> RankedTable:
     """Lists of k out of scores (n, m), each of the m items in at least `floor` of them wherever that can be done.
 
-    `scores` is an array, whose every cell may be listed, or a CSR, of which only what is stored may be: what is not
-    stored comes in by the last step alone, for an item that no list of those who score it can take, and first where a
-    list has room left. A score of zero or below stands at a log-score one below that of the least positive score, so
-    that an item nobody scores can still be placed. `exclude`, a CSR (n, m): cells that are never listed. The lists
-    stand in the order of log-score - price, equal ones by column; the table's scores are those given, 0 for what was
-    not stored. Its ids are columns unless `item_ids` (m,) names them. The same input gives the same table.
+    `scores` is an array or a CSR. Positive scores compete. A score of zero or below, stored or not, says nothing: it
+    stands at a log-score one below that of the least positive score, and comes in only for an item that no list of
+    those who score it can take, first where a list has room left. What room is left after that is filled from an
+    array's cells with what is shown least; a CSR tells candidates, so there a list stays short. `exclude`, a CSR
+    (n, m): cells that are never listed. The lists stand in the order of log-score - price, equal ones by column; the
+    table's scores are those given, 0 for what was not stored. Its ids are columns unless `item_ids` (m,) names them.
+    The same input gives the same table.
     Raises ValueError for scores that are not finite, shapes that do not go together and settings that make no sense.
     """
     if k < 1 or rounds < 0 or floor < 0:
@@ -87,6 +88,8 @@ def reprice(  # noqa: PLR0917 - settings in the order in which they are tuned
     short = np.flatnonzero(lists.shown < floor)
     if len(short):
         _lift(market, lists, floor, short, *_cells_of(market, short, items))
+    if not sparse.issparse(scores):
+        _fill_up(market, lists)
     order = np.lexsort((lists.chosen, -lists.nets), axis=1)
     chosen = np.take_along_axis(lists.chosen, order, axis=1)
     ids = np.append(names, NOTHING)[chosen]  # column -1 is the last
@@ -121,7 +124,7 @@ def _market(scores: ArrayLike | Table, exclude: Table | None) -> tuple[_Market, 
     positive = values > 0
     least = np.min(values, where=positive, initial=np.inf) if positive.any() else 1.0
     unscored = np.float32(np.log(least) - UNSCORED_BELOW)
-    logs = np.full(len(values), unscored, np.float32)
+    logs = np.full(len(values), -np.inf, np.float32)  # what is not scored does not compete
     np.log(values, out=logs, where=positive)
     return _Market(starts, columns, values, logs, float(unscored), barred_starts, barred_columns), (shape[0], shape[1])
 
@@ -141,21 +144,21 @@ def _not_barred(starts: Int64s, columns: Int32s, barred_starts: Int64s, barred_c
 
 @njit(cache=True, nogil=True)
 def _cells_of(market: _Market, short: Int64s, items: int) -> tuple[Int64s, Int64s, Float32s]:
-    """The cells of some items: where each item's begin, (len(short) + 1,), their rows and log-scores, item by item."""
+    """The scored cells of some items, item by item: where each one's begin, their rows, their log-scores."""
     number_of = np.full(items, -1, np.int64)
     for number in range(len(short)):
         number_of[short[number]] = number
     begins = np.zeros(len(short) + 1, np.int64)
-    for column in market.columns:
-        if number_of[column] >= 0:
-            begins[number_of[column] + 1] += 1
+    for cell in range(len(market.columns)):
+        if number_of[market.columns[cell]] >= 0 and market.scores[cell] > 0:
+            begins[number_of[market.columns[cell]] + 1] += 1
     begins = np.cumsum(begins)
     ends = begins[:-1].copy()
     rows, logs = np.empty(begins[-1], np.int64), np.empty(begins[-1], np.float32)
     for row in range(len(market.starts) - 1):
         for cell in range(market.starts[row], market.starts[row + 1]):
             number = number_of[market.columns[cell]]
-            if number >= 0:
+            if number >= 0 and market.scores[cell] > 0:
                 rows[ends[number]], logs[ends[number]] = row, market.logs[cell]
                 ends[number] += 1
     return begins, rows, logs
@@ -172,7 +175,7 @@ def _fill(market: _Market, lists: _Lists) -> None:
         held = 0
         for cell in range(market.starts[row], market.starts[row + 1]):
             net = logs[cell] - prices[columns[cell]]
-            if held == k and net <= nets[row, k - 1]:
+            if net == -np.inf or (held == k and net <= nets[row, k - 1]):
                 continue
             at = held if held < k else k - 1
             while at > 0 and nets[row, at - 1] < net:
@@ -340,10 +343,28 @@ def _follow(  # noqa: PLR0917 - compiled code knows no keyword-only arguments
     while True:
         item = asks[row]
         cell = _cell_at(market.starts, market.columns, row, item)
-        _put(lists, row, at, item, market.logs[cell] if cell >= 0 else market.unscored)
+        log = max(market.logs[cell], market.unscored) if cell >= 0 else market.unscored
+        _put(lists, row, at, item, log)
         if item == first:
             return
         row = leaves[item]
         at = 0
         while lists.chosen[row, at] != item:
             at += 1
+
+
+@njit(cache=True, nogil=True)
+def _fill_up(market: _Market, lists: _Lists) -> None:
+    """Fill the room that is left, list by list, with what may join and is shown least, equal ones by column."""
+    items = len(lists.prices)
+    for row in range(len(lists.chosen)):
+        for at in range(lists.chosen.shape[1]):
+            if lists.chosen[row, at] >= 0:
+                continue
+            least = -1
+            for item in range(items):
+                if (least < 0 or lists.shown[item] < lists.shown[least]) and _may_join(market, lists, row, item):
+                    least = item
+            if least < 0:
+                break
+            _put(lists, row, at, least, market.unscored)

@@ -19,7 +19,7 @@ def make_scores(people: int, items: int, *, seed: int, zeros: float = 0.0) -> np
 
 
 def in_log(scores: np.ndarray) -> np.ndarray:
-    unscored = np.float32(np.log(scores[scores > 0].min()) - 1)
+    unscored = np.log(scores[scores > 0].min()) - 1
     return np.array([[np.log(one) if one > 0 else unscored for one in row] for row in scores], np.float32)
 
 
@@ -35,7 +35,7 @@ def written_out(
         return [one for _, one in sorted((prices[one] - logs[row, one], one) for one in of)]
 
     def top() -> list[list[int]]:
-        return [in_order(row, np.flatnonzero(~barred[row]).tolist())[:k] for row in range(people)]
+        return [in_order(row, np.flatnonzero(~barred[row] & (scores[row] > 0)).tolist())[:k] for row in range(people)]
 
     lists = top()
     shown = np.bincount(np.ravel(lists), minlength=items)
@@ -51,7 +51,7 @@ def written_out(
                 if item not in lists[row] and not barred[row, item] and spare:
                     weakest = in_order(row, spare)[-1]
                     ways.append((logs[row, weakest] - prices[weakest] - logs[row, item], row, weakest))
-            _, row, weakest = min(ways)
+            _, row, weakest = min([way for way in ways if scores[way[1], item] > 0] or ways)
             lists[row][lists[row].index(weakest)] = item
             shown[item] += 1
             shown[weakest] -= 1
@@ -162,7 +162,20 @@ def test_nobody_and_nothing_are_no_error(shape: tuple[int, int]) -> None:
 
 def test_scores_that_are_all_zero_still_reach_every_posting() -> None:
     assert measures.coverage(reprice(np.zeros((5, 8)), k=2), 8) == 1
-    assert reprice(np.zeros((5, 8)), k=2, rounds=1, floor=0).ids.tolist() == [[2, 3]] * 5
+    assert measures.coverage(reprice(np.zeros((4, 8)), k=2), 8) == 1
+
+
+def test_room_that_nothing_scored_can_fill_is_shared_out_to_what_is_shown_least() -> None:
+    scores = np.zeros((40, 20))
+    scores[:10, :4] = np.random.default_rng(1).random((10, 4)) + 0.1
+    exclude = sparse.csr_array((np.ones(30), (np.arange(10, 40), np.full(30, 19))), shape=(40, 20))
+    table = reprice(scores, k=4, floor=0, exclude=exclude)
+    assert (table.ids[:10] < 4).all()
+    assert (table.scores[10:] == 0).all()
+    shown = measures.exposure(table, np.arange(20))
+    assert set(shown[:4].tolist()) == {10}
+    assert shown[4:19].tolist() == [8] * 15
+    assert shown[19] == 0
 
 
 def test_equal_scores_stand_by_column() -> None:
