@@ -6,6 +6,7 @@ tells the score.
 """
 
 from matching import measures
+from matching.allocation import Plan, Turn, allocate
 from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
@@ -43,6 +44,7 @@ __all__ = [
     "Opening",
     "OpeningTable",
     "Place",
+    "Plan",
     "Precision",
     "Priority",
     "PublishedWeight",
@@ -53,8 +55,10 @@ __all__ = [
     "Seeker",
     "SexRequired",
     "SnapshotBroken",
+    "Turn",
     "WalkRecommender",
     "Weights",
+    "allocate",
     "blended",
     "measures",
     "reprice",
