@@ -11,8 +11,8 @@ from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
 from matching.ranked_tables import RankedTable
-from matching.snapshots import SnapshotBroken
 from matching.repricing import reprice
+from matching.snapshots import SnapshotBroken
 from matching.values import (
     AgeReason,
     Demand,
