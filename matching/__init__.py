@@ -10,6 +10,7 @@ from matching.allocation import Plan, Turn, allocate
 from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
+from matching.planning import plan_all
 from matching.ranked_tables import RankedTable
 from matching.repricing import reprice
 from matching.snapshots import SnapshotBroken
@@ -61,5 +62,6 @@ __all__ = [
     "allocate",
     "blended",
     "measures",
+    "plan_all",
     "reprice",
 ]

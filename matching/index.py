@@ -187,19 +187,25 @@ class MatchIndex:
         return _matches(state, seeker, asked, chosen)
 
     def rank_many(
-        self, seekers: Sequence[Seeker], k: int = 30, threads: int | None = None, prices: Prices | None = None
+        self,
+        seekers: Sequence[Seeker],
+        k: int = 30,
+        threads: int | None = None,
+        prices: Prices | None = None,
+        *,
+        among: NDArray[np.int64] | None = None,
     ) -> RankedTable:
         """The k best openings for each of n people: as `rank`, without reasons, on as many threads as there are cores.
 
         `prices` are opening ids (m,) and what each costs (m,) float32, not below zero: lists are ordered by score less
-        price; the scores that are told stay gross. An opening that is not named is free.
+        price; the scores that are told stay gross. An opening that is not named is free. `among` as for `rank`.
         Raises ValueError when k or threads is below 1, or prices are negative, not finite, or of another length.
         """
         _at_least_one(k)
         if threads is not None and threads < 1:
             raise ValueError("threads must be at least 1")
         state = self._state
-        limits = _limits(state, prices=prices)
+        limits = _limits(state, prices=prices, among=among)
         ids = np.full((len(seekers), k), NOTHING, np.int64)
         scores = np.zeros((len(seekers), k), np.float32)
         # Neighbours read the same blocks: put side by side they find them in the cache.
