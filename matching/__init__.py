@@ -16,6 +16,7 @@ from matching.repricing import reprice
 from matching.snapshots import SnapshotBroken
 from matching.values import (
     AgeReason,
+    Counterfactual,
     Demand,
     Education,
     Kind,
@@ -35,6 +36,7 @@ from matching.weights import PublishedWeight, Weights
 
 __all__ = [
     "AgeReason",
+    "Counterfactual",
     "Demand",
     "Education",
     "Kind",

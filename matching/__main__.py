@@ -3,7 +3,9 @@
 from dataclasses import replace
 from datetime import date
 
-from matching import MatchIndex, Opening, Place, Seeker
+import numpy as np
+
+from matching import MatchIndex, Opening, Place, Seeker, plan_all, reprice
 
 if __name__ == "__main__":
     day, place = date(2026, 1, 1), Place(lon=106.55, lat=29.56)
@@ -14,3 +16,6 @@ if __name__ == "__main__":
     index.rank(seeker)
     index.refusals(seeker, [1])
     index.refusal_counts(seeker)
+    for floor in (0, 1):
+        plan_all(index, [seeker], [1, 2], [1, 1], floor=floor)
+    reprice(np.array([[0.5, 0.25]]), k=1)

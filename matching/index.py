@@ -7,6 +7,7 @@ new market and put it in place in one step, so a reader never sees half a change
 import os
 import threading
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
@@ -27,7 +28,7 @@ from matching.scores import fixed_parts
 from matching.search import DYNAMIC_PARTS, Asked, Limits, Scale, Segment, judge, search_many, tally
 from matching.skills import TitleWords
 from matching.snapshots import open_snapshot, save_snapshot
-from matching.values import Match, Opening, Place, Precision, Refusal, Seeker
+from matching.values import Counterfactual, Match, Opening, Place, Precision, Refusal, Seeker
 from matching.weights import Weights
 
 PARTS = (
@@ -50,6 +51,8 @@ PARTS = (
     "open_to_all",
 )
 """The parts of a score, in the order in which they are told."""
+
+STEP = 1.5  # how much farther the first step of widening goes
 
 _UNKNOWN = "unknown"
 _BATCH = 256  # people that one call of the search serves: enough to forget the call, few enough to share threads
@@ -170,6 +173,14 @@ class MatchIndex:
         with self._changing:
             self._state = replace(self._state, today=today, scale=self._state.market.scale(today))
 
+    def warm_up(self) -> None:
+        """Compile what a list needs, or load what was compiled before, so that the first who asks does not wait."""
+        somebody = Seeker(
+            id=0, birth_date=self.today.replace(year=self.today.year - 40, day=1), places=(Place(lon=0, lat=0),)
+        )
+        self.rank(somebody)
+        self.refusal_counts(somebody)
+
     def rank(
         self, seeker: Seeker, k: int = 20, *, skill_min: float = 0.0, among: NDArray[np.int64] | None = None
     ) -> list[Match]:
@@ -185,6 +196,43 @@ class MatchIndex:
         _, places, _ = _search(state, asked, limits, min(_at_least_one(k), max(1, _size(state))))
         chosen = places[0][places[0] >= 0]
         return _matches(state, seeker, asked, chosen)
+
+    def counterfactuals(self, seeker: Seeker, k: int = 20, *, skill_min: float = 0.0) -> list[Counterfactual]:
+        """What would help: each certificate, and the step of distance, that would bring a posting into the k best.
+
+        Told is the best posting that each would bring, those that come highest first, equal ones by certificate. A
+        certificate counts where it alone is lacking; the step is the first one of widening, half as far again.
+        """
+        now = {match.opening_id for match in self.rank(seeker, k, skill_min=skill_min)}
+        found = []
+        for certificate in self.lacking_certificates(seeker, skill_min=skill_min):
+            holder = replace(seeker, certificates=seeker.certificates | {certificate})
+            if brought := self._brought(holder, k, skill_min, now):
+                rank, opening = brought
+                text = f"有{certificate}，“{opening.title}”可排第{rank}"
+                found.append(
+                    Counterfactual(
+                        code="certificate", text=text, rank=rank, opening_id=opening.id, certificate=certificate
+                    )
+                )
+        farther = replace(seeker, max_km=seeker.max_km * STEP)
+        if brought := self._brought(farther, k, skill_min, now):
+            rank, opening = brought
+            text = f"远到{farther.max_km:.0f}公里，“{opening.title}”可排第{rank}"
+            found.append(
+                Counterfactual(code="distance", text=text, rank=rank, opening_id=opening.id, max_km=farther.max_km)
+            )
+        return sorted(found, key=lambda each: (each.rank, each.code, each.certificate or ""))
+
+    def _brought(self, seeker: Seeker, k: int, skill_min: float, now: AbstractSet[int]) -> tuple[int, Opening] | None:
+        """The best of a changed person's list that is not in the list of now, and its rank."""
+        state = self._state
+        limits = _limits(state, skill_min=skill_min)
+        ids, places, _ = _search(state, state.questions.ask([seeker], state.today), limits, k)
+        for rank, (each, place) in enumerate(zip(ids[0].tolist(), places[0].tolist(), strict=True), 1):
+            if place >= 0 and each not in now:
+                return rank, state.market.opening_at(place)
+        return None
 
     def rank_many(
         self,

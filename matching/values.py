@@ -255,6 +255,21 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Counterfactual:
+    """What one certificate more, or one step farther, would bring: a posting at `rank` (1 the first) of the list.
+
+    `code` is "certificate" or "distance"; one of `certificate` and `max_km` is given.
+    """
+
+    code: str
+    text: str
+    rank: int
+    opening_id: int
+    certificate: str | None = None
+    max_km: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
     """A posting that a person is kept from: the rule's stable code and why in plain Chinese."""
 

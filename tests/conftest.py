@@ -7,6 +7,8 @@ PostgreSQL half did not run or when anything was skipped.
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -205,6 +207,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_PASSED] = Counter()
     config.stash[_SKIPPED] = []
     config.pluginmanager.register(_Counting(config))
+    if not hasattr(config, "workerinput"):
+        # Once, rather than in each worker at the same time.
+        subprocess.run([sys.executable, "-m", "matching"], cwd=config.rootpath, check=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

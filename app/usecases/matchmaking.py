@@ -267,6 +267,7 @@ class Matchmaker:
         if bait is not None:
             weights = replace(weights, bait_multiple=float(bait.value))
         index = MatchIndex.build(openings, today=today, weights=weights)
+        index.warm_up()
         matchmaker = cls(
             areas=areas,
             places=PlaceNames(areas, today=today),
