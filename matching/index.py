@@ -173,6 +173,17 @@ class MatchIndex:
         with self._changing:
             self._state = replace(self._state, today=today, scale=self._state.market.scale(today))
 
+    def places_left(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids and places left, each (m,), of the openings that are open, valid and not full; in the order of ids."""
+        state, ids, left = self._state, [], []
+        for segment, _ in state.segments():
+            valid = segment.rows["valid_until"] >= state.today.toordinal()
+            there = segment.is_open & valid & (segment.left > 0)
+            ids.append(segment.rows["id"][there])
+            left.append(segment.left[there].astype(np.int64))
+        order = np.argsort(np.concatenate(ids))
+        return np.concatenate(ids)[order], np.concatenate(left)[order]
+
     def warm_up(self) -> None:
         """Compile what a list needs, or load what was compiled before, so that the first who asks does not wait."""
         somebody = Seeker(

@@ -8,13 +8,14 @@ the same prices over all openings give a bound for every way of sharing them out
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from matching.allocation import MOST_CANDIDATES, Plan, Turn, allocate
-from matching.index import MatchIndex
-from matching.ranked_tables import NOTHING
+from matching.index import Prices
+from matching.ranked_tables import NOTHING, RankedTable
 from matching.values import Priority, Seeker
 
 FIRST_LIST = 30
@@ -24,8 +25,22 @@ Ids = NDArray[np.int64]
 Scores = NDArray[np.float32]
 
 
+class Ranker(Protocol):
+    """What ranks: a `MatchIndex`, or whatever has one rank somewhere else."""
+
+    def rank_many(
+        self,
+        seekers: Sequence[Seeker],
+        k: int = 30,
+        threads: int | None = None,
+        prices: Prices | None = None,
+        *,
+        among: NDArray[np.int64] | None = None,
+    ) -> RankedTable: ...
+
+
 def plan_all(
-    index: MatchIndex,
+    index: Ranker,
     seekers: Sequence[Seeker],
     opening_ids: ArrayLike,
     caps: ArrayLike,

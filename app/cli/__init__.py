@@ -16,6 +16,7 @@ from app.cli.demo import seed_demo
 from app.cli.doctor import doctor
 from app.cli.imports import imports
 from app.cli.matches import match
+from app.cli.pushes import pushes
 from app.cli.serving import serve, up, work
 from app.cli.terminal import tell_failure
 
@@ -36,6 +37,7 @@ app.add_typer(db, name="db")
 seed.command("demo", help="装入生成的演示数据和历史岗位样例；只供试用，可以重复运行。")(seed_demo)
 app.add_typer(seed, name="seed")
 app.add_typer(imports, name="import")
+app.add_typer(pushes, name="push")
 
 typer.rich_utils.OPTIONS_PANEL_TITLE = "选项"
 typer.rich_utils.ARGUMENTS_PANEL_TITLE = "内容"

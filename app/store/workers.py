@@ -1,10 +1,10 @@
 """Workers without their identity: where they live, what they can do and want, and what they are registered as."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, insert
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, insert, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin
@@ -52,6 +52,23 @@ class WorkerStatus(Base):
     evidence: Mapped[Evidence]
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
+
+
+def list_workers(session: Session) -> Iterator[Worker]:
+    """Everybody, neighbours beside each other; read as they are taken."""
+    chosen = select(Worker).order_by(Worker.home_area_code, Worker.id)
+    yield from session.scalars(chosen, execution_options={"yield_per": 1000})
+
+
+def list_statuses(session: Session, *, on: date) -> dict[int, frozenset[Status]]:
+    """What each worker is registered as on a day, by the worker's id; nobody who is registered as nothing."""
+    chosen = select(WorkerStatus.worker_id, WorkerStatus.status).where(
+        WorkerStatus.valid_from <= on, WorkerStatus.valid_to.is_(None) | (WorkerStatus.valid_to >= on)
+    )
+    found: dict[int, set[Status]] = {}
+    for worker_id, status in session.execute(chosen):
+        found.setdefault(worker_id, set()).add(status)
+    return {worker_id: frozenset(statuses) for worker_id, statuses in found.items()}
 
 
 def add_workers(session: Session, workers: Sequence[dict[str, Any]], statuses: Sequence[dict[str, Any]]) -> None:

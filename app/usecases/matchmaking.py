@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import islice
+from pathlib import Path
 from statistics import median
 
 import numpy as np
@@ -362,8 +363,8 @@ class Matchmaker:
             AreaUnknown: home leads to no place.
             Invalid: neither age nor birth date.
         """
-        resolved = [self._understand(words) for words in profile.wants]
-        near_by, home_code = self._seeker(profile, resolved, today=today)
+        resolved = [self.understand(words) for words in profile.wants]
+        near_by, home_code = self.seeker(profile, resolved, today=today)
         board = self._board
         among = board.ids[board.suits_older] if filters.older else None
         own = _SKILL_OWN * self._index.weights.later_want ** max(0, len(near_by.wants) - 1) if near_by.wants else 0.0
@@ -416,14 +417,18 @@ class Matchmaker:
         card = self.card(posting_id)
         if card is None:
             return None
-        resolved = [self._understand(words) for words in profile.wants]
-        seeker, home_code = self._seeker(profile, resolved, today=today)
+        resolved = [self.understand(words) for words in profile.wants]
+        seeker, home_code = self.seeker(profile, resolved, today=today)
         seeker = replace(seeker, max_km=WHOLE_CITY_KM, kinds=frozenset())
         match = self._index.explain(seeker, posting_id)
         if match is not None:
             return self._ranked(match, card, rank=0, home_code=home_code)
         refusals = self._index.refusals(seeker, [posting_id])
         return Note(code=refusals[0].rule, text=refusals[0].text) if refusals else None
+
+    def save_index(self, path: Path) -> None:
+        """Write the index of now to a file that other processes can open."""
+        self._index.save(path)
 
     def search(self, query: SearchQuery, *, page_size: int, page_token: str | None = None) -> SearchPage:
         """Postings by distance from a place, or newest first without one; the page behind `page_token`.
@@ -487,7 +492,7 @@ class Matchmaker:
         others = (board.cards[int(board.ids[place])] for place in order)
         return list(islice((other for other in others if not other.is_historical), k))
 
-    def _understand(self, words: str) -> ResolvedWords:
+    def understand(self, words: str) -> ResolvedWords:
         if words in self._occupations:
             return ResolvedWords(text=words, occupation=words, name=self._occupations[words].name, confidence=1.0)
         found = self.resolve(words, k=1)
@@ -495,7 +500,7 @@ class Matchmaker:
             return found[0]
         return ResolvedWords(text=words, occupation=None, name="", confidence=0.0)
 
-    def _seeker(self, profile: Profile, resolved: Sequence[ResolvedWords], *, today: date) -> tuple[Seeker, str | None]:
+    def seeker(self, profile: Profile, resolved: Sequence[ResolvedWords], *, today: date) -> tuple[Seeker, str | None]:
         if profile.birth_on is None and profile.age is None:
             raise Invalid("请告诉我们年龄", fields=(FieldFault("age", "missing", "请填写年龄"),))
         birth = profile.birth_on or _years_before(today, profile.age or 0)
