@@ -7,6 +7,7 @@ tells the score.
 
 from matching import measures
 from matching.allocation import Plan, Turn, allocate
+from matching.appointments import AppointmentLists, ExpectedMatches, NotSettled, expected_matches
 from matching.index import MatchIndex
 from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
@@ -36,13 +37,16 @@ from matching.weights import PublishedWeight, Weights
 
 __all__ = [
     "AgeReason",
+    "AppointmentLists",
     "Counterfactual",
     "Demand",
     "Education",
+    "ExpectedMatches",
     "Kind",
     "Limit",
     "Match",
     "MatchIndex",
+    "NotSettled",
     "OccupationResolver",
     "Opening",
     "OpeningTable",
@@ -63,6 +67,7 @@ __all__ = [
     "Weights",
     "allocate",
     "blended",
+    "expected_matches",
     "measures",
     "plan_all",
     "reprice",
