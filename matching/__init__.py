@@ -9,6 +9,7 @@ from matching import measures
 from matching.allocation import Plan, Turn, allocate
 from matching.appointments import AppointmentLists, ExpectedMatches, NotSettled, expected_matches
 from matching.index import MatchIndex
+from matching.learning import Cases, Refit, fit_chance, learn_closeness
 from matching.occupations import OccupationResolver, Resolved
 from matching.opening_tables import OpeningTable
 from matching.planning import plan_all
@@ -38,6 +39,7 @@ from matching.weights import PublishedWeight, Weights
 __all__ = [
     "AgeReason",
     "AppointmentLists",
+    "Cases",
     "Counterfactual",
     "Demand",
     "Education",
@@ -57,6 +59,7 @@ __all__ = [
     "PublishedWeight",
     "RankedTable",
     "Reason",
+    "Refit",
     "Refusal",
     "Resolved",
     "Seeker",
@@ -68,6 +71,8 @@ __all__ = [
     "allocate",
     "blended",
     "expected_matches",
+    "fit_chance",
+    "learn_closeness",
     "measures",
     "plan_all",
     "reprice",
