@@ -93,11 +93,11 @@ def show_closeness(seeds: Sequence[int]) -> None:
 
 def rank_correlation(left: Sequence[float], right: Sequence[float]) -> float:
     """Spearman's, equal values sharing their mean rank."""
-    ranks: list[list[float]] = []
-    for values in (np.asarray(left), np.asarray(right)):
-        _, codes, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks = []
+    for values in (left, right):
+        _, codes, counts = np.unique(np.asarray(values), return_inverse=True, return_counts=True)
         ranks.append((np.cumsum(counts) - (counts - 1) / 2)[codes].tolist())
-    return float(np.corrcoef(ranks)[0, 1])
+    return statistics.correlation(*ranks)
 
 
 def main() -> None:

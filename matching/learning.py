@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize
 
 from matching.weights import ChanceWeights, Weights, tree_closeness
 
@@ -249,6 +248,8 @@ def _kept(cases: Cases, prior: Weights, reason: str) -> Refit:
 
 def _fitted(cases: Cases, prior: Weights) -> Weights:
     """The most likely floor and shares; the sum of the shares, how likely work is at best, is fitted and left out."""
+    from scipy import optimize  # noqa: PLC0415 - a third of a second that only a refit pays
+
     names = _names()
     skill, ended = cases.parts["skill"], cases.ended_in_work
     parts = np.column_stack([cases.parts[name] for name in names])
