@@ -2,10 +2,12 @@
 
 The instance of the measurements that the design rests on: 1,031 townships of which 45 % lie around the main city, 400
 occupations in 50 families with Zipf popularity, 4.2 vacancies a posting in the mean, lists of the 30 best by closeness
-of occupation, distance, pay, starting day and programme, within 30 km and among what age and body allow, so some lists
-are short and a few are empty. Everybody has one place here. Bounds cut the search, so 300,000 lists take some seconds.
+of occupation, distance, pay, starting day and programme among what age, body, kind of employment and the last day to
+come allow; for 1.4 % of the people that is nothing. Everybody has one place here. Bounds cut the search, so 300,000
+lists take about a minute.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +20,9 @@ TOWNSHIPS = 1031
 OCCUPATIONS = 400
 FAMILIES = 50
 DECAY_KM = 15.0
-REACH_KM = 30.0
 WEIGHTS = (0.35, 0.30, 0.20, 0.10, 0.05)  # occupation, distance, pay, starting day, programme: 1 at most
+
+Reading = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ def make_market(generator: np.random.Generator, *, people: int, postings: int, k
             generator.random(postings) < 0.06,  # programme
             np.where(generator.random(postings) < 0.5, 75, generator.integers(40, 61, postings)),  # oldest
             generator.choice(4, postings, p=[0.35, 0.35, 0.2, 0.1]),  # grade of heaviness
+            2 ** generator.choice(6, postings, p=[0.5, 0.15, 0.15, 0.1, 0.05, 0.05]),  # kind of employment, a bit
+            generator.integers(5, 90, postings),  # last day to come
         ]
     ).astype(np.float32)
     run = np.zeros(TOWNSHIPS * OCCUPATIONS + 1, np.int32)
@@ -74,8 +79,8 @@ def make_market(generator: np.random.Generator, *, people: int, postings: int, k
             generator.integers(0, 60, people),  # day of return
             generator.random(people) < 0.2,  # poverty-alleviated
             generator.integers(18, 65, people),  # age
-            # Heaviest grade that can be borne; -1: can take nothing that is offered.
-            generator.choice([-1, 0, 1, 2, 3], people, p=[0.014, 0.1, 0.2, 0.3, 0.386]),
+            generator.choice([0, 1, 2, 3], people, p=[0.1, 0.2, 0.3, 0.4]),  # heaviest grade that can be borne
+            np.where(generator.random(people) < 0.014, 0, generator.integers(1, 64, people)),  # kinds accepted, bits
         ]
     ).astype(np.float32)
     opening_ids = generator.permutation(postings).astype(np.int64) * 7 + 1_000_003
@@ -121,6 +126,47 @@ def make_small_market(generator: np.random.Generator) -> SmallMarket:
         floor=int(generator.choice([0, 0, 1, 2])),
         spread=spreads[int(generator.integers(len(spreads)))][:per_seeker],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TwoSidedMarket:
+    """Interests (n, m) in 0-1: the chance that a side says yes to a pair that it reads; `seats` (m,)."""
+
+    seeker_interest: NDArray[np.float64]
+    employer_interest: NDArray[np.float64]
+    seats: NDArray[np.int64]
+
+    def matches_when_read(
+        self, for_seekers: NDArray[np.int64], for_employers: NDArray[np.int64], reading: Reading
+    ) -> float:
+        """Matches to be expected when both sides read their lists: `reading` tells the chance to read the r-th, r >= 1.
+
+        Lists hold positions on the other side, (n, k) and (m, k), padded with -1.
+        """
+        n, m = self.seeker_interest.shape
+        read = _chances(for_seekers, (n, m), reading) * _chances(for_employers, (m, n), reading).T
+        return float((self.seeker_interest * self.employer_interest * read).sum())
+
+
+def make_two_sided_market(
+    generator: np.random.Generator, *, seekers: int, openings: int, crowding: float
+) -> TwoSidedMarket:
+    """A market in which `crowding` (0-1) of every interest is what all think alike of somebody."""
+    wanted = generator.random(openings)[None, :]
+    liked = generator.random(seekers)[:, None]
+    size = (seekers, openings)
+    return TwoSidedMarket(
+        crowding * wanted + (1 - crowding) * generator.random(size),
+        crowding * liked + (1 - crowding) * generator.random(size),
+        generator.integers(1, 6, openings),
+    )
+
+
+def _chances(lists: NDArray[np.int64], shape: tuple[int, int], reading: Reading) -> NDArray[np.float64]:
+    read = np.zeros(shape)
+    rows, ranks = np.nonzero(lists >= 0)
+    read[rows, lists[rows, ranks]] = reading(ranks.astype(np.float64) + 1)
+    return read
 
 
 def _place_townships(generator: np.random.Generator) -> NDArray[np.float64]:
@@ -171,12 +217,14 @@ def _list(home, skills, person, near, km, closeness, run, highest, record, openi
                 for o in range(occupations):
                     fit[o] = max(fit[o], closeness[skill, o])
         by_fit = np.argsort(-fit)
-        asked, back, poor, age, grade = person[i]
+        asked, back, poor, age, grade, kinds = person[i]
         best_id, best = ids[i], scores[i]
         found = 0
+        if kinds == 0:
+            continue
         for town in near[home[i]]:
             way = np.float32(WEIGHTS[1] * np.exp(-km[home[i], town] / DECAY_KM))
-            if km[home[i], town] > REACH_KM or (found == k and way + 0.70 <= best[k - 1]):
+            if found == k and way + 0.70 <= best[k - 1]:
                 break
             for o in by_fit:
                 cell = town * occupations + o
@@ -189,7 +237,9 @@ def _list(home, skills, person, near, km, closeness, run, highest, record, openi
                 if found == k and part + pay + 0.15 <= best[k - 1]:
                     continue
                 for at in range(run[cell], run[cell + 1]):
-                    if record[at, 3] < age or record[at, 4] > grade:
+                    if record[at, 3] < age or record[at, 4] > grade or record[at, 6] < back:
+                        continue
+                    if not np.int64(record[at, 5]) & np.int64(kinds):
                         continue
                     score = np.float32(
                         part

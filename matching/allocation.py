@@ -20,7 +20,7 @@ from matching.auction import (
     auction,
     carry_floors,
     count_takers,
-    hash_rows,
+    key_rows,
     most_worth,
     worth_of,
     write_chosen,
@@ -141,7 +141,8 @@ def allocate(  # noqa: PLR0917 # the order is that of the question: who lists wh
     classes = _classes(priority, len(rows))
 
     by_id = np.argsort(known, kind="stable")
-    order = np.lexsort((hash_rows(rows, numbers.view(np.uint32)), classes))
+    leaders, hashes = key_rows(rows, numbers, numbers.view(np.uint32))
+    order = np.lexsort((hashes, leaders, classes))
     at, worth = np.empty(rows.shape, np.int32), np.empty(rows.shape, np.float32)
     found, row = arrange(rows, numbers, order, known[by_id], at, worth)
     _raise_for(found, row, rows)
@@ -195,7 +196,7 @@ def _share(  # noqa: PLR0917
     floors = np.minimum(floors, takers)
     can_fill = int(floors.sum())
     unit = float(np.maximum(worth[:, 0], 0).mean(dtype=np.float64)) if worth.size else 0.0
-    unit = unit or abs(float(bonus[0])) or 1.0
+    unit = max(unit, float(np.ptp(bonus)) / 4) or abs(float(bonus[0])) or 1.0  # large bonuses make prices large
     step = _FIRST_STEP * unit
     # More than whoever fills a floor can lose by it, unless others have to make way in turn.
     reserve = 2 * (float(np.ptp(worth)) + unit + float(np.ptp(bonus))) if can_fill else 0.0

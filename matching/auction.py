@@ -20,24 +20,32 @@ FINE, BAD_ENTRY, UNKNOWN_ID, TWICE = 0, 1, 2, 3
 
 
 @njit(cache=True, nogil=True)
-def hash_rows(ids, bits):
-    """A key (n,) uint64 for each row of `ids` (n, k) int64 and `bits` (n, k) uint32, those of its float32 scores.
+def key_rows(ids, scores, bits):
+    """Two keys for each row of `ids` and `scores` (n, k), `bits` being those of the scores as uint32.
 
-    The order of the entries does not change it. Equal rows have equal keys, others hardly ever.
+    The first (n,) int64 is the id with the highest score, -1 without any; the second (n,) uint64 is a hash of the
+    whole row. The order of the entries changes neither. Equal rows have equal keys, others hardly ever. People whose
+    first choice is the same come near each other by them, which saves the auction many a cache miss.
     """
     n, k = ids.shape
-    keys = np.zeros(n, np.uint64)
+    leaders = np.full(n, -1, np.int64)
+    hashes = np.zeros(n, np.uint64)
     for i in range(n):
-        key = np.uint64(0)
+        total = np.uint64(0)
+        highest = np.float32(0)
         for c in range(k):
-            if ids[i, c] != -1:
-                mixed = np.uint64(ids[i, c]) * np.uint64(0x9E3779B97F4A7C15)
-                mixed ^= np.uint64(bits[i, c]) * np.uint64(0xC2B2AE3D27D4EB4F)
-                mixed ^= mixed >> np.uint64(29)
-                mixed *= np.uint64(0xBF58476D1CE4E5B9)
-                key += mixed ^ (mixed >> np.uint64(32))
-        keys[i] = key
-    return keys
+            each, score = ids[i, c], scores[i, c]
+            if each == -1:
+                continue
+            if leaders[i] < 0 or score > highest or (score == highest and each < leaders[i]):
+                leaders[i], highest = each, score
+            mixed = np.uint64(each) * np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= np.uint64(bits[i, c]) * np.uint64(0xC2B2AE3D27D4EB4F)
+            mixed ^= mixed >> np.uint64(29)
+            mixed *= np.uint64(0xBF58476D1CE4E5B9)
+            total += mixed ^ (mixed >> np.uint64(32))
+        hashes[i] = total
+    return leaders, hashes
 
 
 @njit(cache=True, nogil=True)
@@ -61,21 +69,28 @@ def arrange(ids, scores, order, known, at, worth):
             spot = (spot + np.uint64(1)) & cover
         names[spot], positions[spot] = known[j], j
     last_row = np.full(m, -1, np.int32)
+    found = np.empty(k, np.int32)
     for r in range(n):
         i = order[r]
-        filled = 0
+        # Looking up first and sorting afterwards lets the look-ups of a row overlap.
         for c in range(k):
-            each, score = ids[i, c], scores[i, c]
+            each = ids[i, c]
+            found[c] = -1
             if each == -1:
                 continue
-            if each < 0 or not np.isfinite(score):
+            if each < 0 or not np.isfinite(scores[i, c]):
                 return BAD_ENTRY, i
             spot = (np.uint64(each) * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(20)) & cover
             while names[spot] != each:
                 if names[spot] < 0:
                     return UNKNOWN_ID, i
                 spot = (spot + np.uint64(1)) & cover
-            j = positions[spot]
+            found[c] = positions[spot]
+        filled = 0
+        for c in range(k):
+            j, score = found[c], scores[i, c]
+            if j < 0:
+                continue
             if last_row[j] == r:
                 return TWICE, i
             last_row[j] = r
