@@ -1,13 +1,14 @@
 """What was put in comes out again, and where there is nothing to learn nothing moves. Nothing here tells of people."""
 
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from matching import Cases, Weights, fit_chance, learn_closeness
 from matching.learning import Calibration, calibrated, chance_of
-from matching.scores import _mean
+from matching.scores import shares_of
 from matching.simulation import make_cases
 from matching.weights import ChanceWeights, tree_closeness
 
@@ -15,6 +16,10 @@ TRUTH = Weights(
     chance=ChanceWeights(experience=0.05, education=0.05, room=0.1, reply=0.5, trust=0.25, programme=0.05),
     skill_floor=0.15,
 )
+
+
+def _mean(parts: Any, shares: Any) -> Any:
+    return sum(share * parts[name] for name, share in shares_of(shares).items())
 
 
 def seeded(seed: int) -> np.random.Generator:
