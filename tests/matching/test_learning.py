@@ -8,7 +8,7 @@ import pytest
 
 from matching import Cases, Weights, fit_chance, learn_closeness
 from matching.learning import Calibration, calibrated, chance_of
-from matching.scores import shares_of
+from matching.scores import shares_of as shares_of_sums
 from matching.simulation import make_cases
 from matching.weights import ChanceWeights, tree_closeness
 
@@ -19,7 +19,7 @@ TRUTH = Weights(
 
 
 def _mean(parts: Any, shares: Any) -> Any:
-    return sum(share * parts[name] for name, share in shares_of(shares).items())
+    return sum(share * parts[name] for name, share in shares_of_sums(shares).items())
 
 
 def seeded(seed: int) -> np.random.Generator:
