@@ -17,14 +17,15 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from ortools.graph.python.min_cost_flow import SimpleMinCostFlow
 
 from bench.markets import GeneratedMarket, SmallMarket, make_market, make_small_market
 from matching import Plan, Priority, allocate
+from matching.compiling import compiled
 
 PER_SEEKER = 3
 COST = 1_000_000  # the flow's costs are integers
@@ -88,7 +89,7 @@ def by_flow(market: GeneratedMarket, caps: NDArray[np.int64], spread: tuple[floa
     return chosen, 0.0, spent
 
 
-def solve_flow(  # noqa: PLR0917
+def solve_flow(
     at: NDArray[np.int32],
     scores: NDArray[np.float32],
     opening_ids: NDArray[np.int64],
@@ -156,8 +157,8 @@ def _positions(market: GeneratedMarket) -> NDArray[np.int32]:
     return at
 
 
-@njit(cache=True)
-def _take_in_rounds(at, left, opening_ids, chosen):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+@compiled
+def _take_in_rounds(at: Any, left: Any, opening_ids: Any, chosen: Any) -> Any:
     n, k = at.shape
     reached = np.zeros(n, np.int64)
     for turn in range(chosen.shape[1]):
@@ -171,8 +172,8 @@ def _take_in_rounds(at, left, opening_ids, chosen):  # type: ignore[no-untyped-d
                     break
 
 
-@njit(cache=True)
-def _take_by_edge(at, best_first, left, opening_ids, chosen):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+@compiled
+def _take_by_edge(at: Any, best_first: Any, left: Any, opening_ids: Any, chosen: Any) -> Any:
     k = at.shape[1]
     filled = np.zeros(at.shape[0], np.int64)
     for edge in best_first:

@@ -9,12 +9,13 @@ lists take about a minute.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from matching import Priority
+from matching.compiling import compiled
 
 TOWNSHIPS = 1031
 OCCUPATIONS = 400
@@ -204,8 +205,21 @@ def _closeness(generator: np.random.Generator) -> NDArray[np.float32]:
     return table.astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
-def _list(home, skills, person, near, km, closeness, run, highest, record, opening_ids, ids, scores):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0917
+@compiled
+def _list(
+    home: Any,
+    skills: Any,
+    person: Any,
+    near: Any,
+    km: Any,
+    closeness: Any,
+    run: Any,
+    highest: Any,
+    record: Any,
+    opening_ids: Any,
+    ids: Any,
+    scores: Any,
+) -> Any:
     """Write each person's k best; townships by distance and occupations by closeness, until no bound beats the k-th."""
     n, k = scores.shape
     occupations = closeness.shape[0]

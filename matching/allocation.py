@@ -98,7 +98,7 @@ class _Share:
     bound: float
 
 
-def allocate(  # noqa: PLR0917 # the order is that of the question: who lists what, what there is, how many each
+def allocate(  # the order is that of the question: who lists what, what there is, how many each
     ids: ArrayLike,
     scores: ArrayLike,
     opening_ids: ArrayLike,
@@ -188,9 +188,7 @@ def allocate(  # noqa: PLR0917 # the order is that of the question: who lists wh
     )
 
 
-def _share(  # noqa: PLR0917
-    at: Positions, worth: Scores, caps: Ids, floors: Ids, bonus: NDArray[np.float64], gap: float
-) -> _Share:
+def _share(at: Positions, worth: Scores, caps: Ids, floors: Ids, bonus: NDArray[np.float64], gap: float) -> _Share:
     """Auctions with smaller and smaller steps, until the best total is within `gap` of the lowest bound."""
     takers = count_takers(at, len(caps))
     floors = np.minimum(floors, takers)
@@ -220,7 +218,7 @@ def _share(  # noqa: PLR0917
         step /= 4
 
 
-def _share_before_others(  # noqa: PLR0917
+def _share_before_others(
     at: Positions,
     worth: Scores,
     caps: Ids,

@@ -8,11 +8,13 @@ the head of every list. The lists depend on no guess about how far down people r
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+
+from matching.compiling import compiled
 
 Floats = NDArray[np.float64]
 Dense = NDArray[np.floating]
@@ -229,8 +231,8 @@ def _lists(market: _Pairs | _Grid, left: Floats, left_there: Floats, k: int) -> 
     return lists
 
 
-@njit(cache=True, nogil=True)
-def _ease(alone, empty, surplus):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+@compiled
+def _ease(alone: Any, empty: Any, surplus: Any) -> Any:
     """By how much to scale `empty` so that more seekers than seats are left by as much as there are more of them.
 
     Scaling one side up and the other down leaves every match as it was. By turns alone this balance settles last, and
@@ -244,8 +246,10 @@ def _ease(alone, empty, surplus):  # type: ignore[no-untyped-def] # noqa: ANN001
     return np.sqrt(2 * seekers / (root + surplus) if surplus > 0 else (root - surplus) / (2 * seats))
 
 
-@njit(cache=True, nogil=True)
-def _settle(starts, columns, strength, seats, alone, empty, tolerance, rounds):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, PLR0917
+@compiled
+def _settle(
+    starts: Any, columns: Any, strength: Any, seats: Any, alone: Any, empty: Any, tolerance: Any, rounds: Any
+) -> Any:
     """Fit the square roots of what is left on either side, in place, by turns: rounds taken, or -1 if not settled.
 
     Given the other side, a seeker's sum is a quadratic a² + a·pull = 1, an opening's b² + b·sought = seats.
@@ -274,8 +278,8 @@ def _settle(starts, columns, strength, seats, alone, empty, tolerance, rounds): 
     return -1
 
 
-@njit(cache=True, nogil=True)
-def _top(starts, columns, values, ids, scores):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+@compiled
+def _top(starts: Any, columns: Any, values: Any, ids: Any, scores: Any) -> Any:
     """Write each row's largest values, largest first, ties by column, into the rows of `ids` and `scores`."""
     k = ids.shape[1]
     best = np.empty(k)

@@ -9,18 +9,19 @@ An opening pays `reserve` for each of its first `floors` people and nothing for 
 """
 
 # The types of compiled functions are those of their arguments at the call, told in the docstrings.
-# mypy: disable-error-code="no-untyped-def"
-# ruff: noqa: ANN001, ANN201, ANN202, PLR0917
+
+from typing import Any
 
 import numpy as np
-from numba import njit
+
+from matching.compiling import compiled
 
 FINE, BAD_ENTRY, UNKNOWN_ID, TWICE = 0, 1, 2, 3
 """What `arrange` found: nothing amiss; no id or no finite score; an id that no opening bears; one twice in a row."""
 
 
-@njit(cache=True, nogil=True)
-def key_rows(ids, scores, bits):
+@compiled
+def key_rows(ids: Any, scores: Any, bits: Any) -> Any:
     """Two keys for each row of `ids` and `scores` (n, k), `bits` being those of the scores as uint32.
 
     The first (n,) int64 is the id with the highest score, -1 without any; the second (n,) uint64 is a hash of the
@@ -48,8 +49,8 @@ def key_rows(ids, scores, bits):
     return leaders, hashes
 
 
-@njit(cache=True, nogil=True)
-def arrange(ids, scores, order, known, at, worth):
+@compiled
+def arrange(ids: Any, scores: Any, order: Any, known: Any, at: Any, worth: Any) -> Any:
     """Fill `at` and `worth` with the rows in `order`, each worth most first, ties by id.
 
     `known` (m,) int64 are the openings' ids, rising; a position is one in it. Returns (FINE, -1) or what is wrong with
@@ -105,8 +106,8 @@ def arrange(ids, scores, order, known, at, worth):
     return FINE, -1
 
 
-@njit(cache=True, nogil=True)
-def count_takers(at, m):
+@compiled
+def count_takers(at: Any, m: Any) -> Any:
     """How many rows list each of m openings: (m,) int64."""
     takers = np.zeros(m, np.int64)
     for i in range(at.shape[0]):
@@ -117,8 +118,8 @@ def count_takers(at, m):
     return takers
 
 
-@njit(cache=True, nogil=True)
-def _sink(bids, holders, root, size, bid, holder):
+@compiled
+def _sink(bids: Any, holders: Any, root: Any, size: Any, bid: Any, holder: Any) -> Any:
     """Put a bid in the place of the lowest of a heap of `size` entries, which stands at its root."""
     here = 0
     while True:
@@ -134,8 +135,8 @@ def _sink(bids, holders, root, size, bid, holder):
     bids[root + here], holders[root + here] = bid, holder
 
 
-@njit(cache=True, nogil=True)
-def _push(bids, holders, root, size, bid, holder):
+@compiled
+def _push(bids: Any, holders: Any, root: Any, size: Any, bid: Any, holder: Any) -> Any:
     """Add a bid to a heap of `size` entries."""
     here = size
     while here > 0:
@@ -147,8 +148,8 @@ def _push(bids, holders, root, size, bid, holder):
     bids[root + here], holders[root + here] = bid, holder
 
 
-@njit(cache=True, nogil=True)
-def auction(at, worth, caps, floors, takers, bonus, step, reserve):
+@compiled
+def auction(at: Any, worth: Any, caps: Any, floors: Any, takers: Any, bonus: Any, step: Any, reserve: Any) -> Any:
     """Let everybody bid until nobody is short of a posting that they would pay for.
 
     `caps`, `floors`, `takers` (m,) int64, floors <= caps; `bonus` (per_seeker,) float64. Whoever is short bids for all
@@ -246,8 +247,8 @@ def auction(at, worth, caps, floors, takers, bonus, step, reserve):
     return held, price, load
 
 
-@njit(cache=True, nogil=True)
-def carry_floors(at, floors, takers, firsts, per_seeker):
+@compiled
+def carry_floors(at: Any, floors: Any, takers: Any, firsts: Any, per_seeker: Any) -> Any:
     """Who could bring as many openings as possible up to their floors, so that the later class carries what it can.
 
     `firsts` (classes + 1,) int64: the row at which each class begins, and the end. Returns (classes, m) int64: how
@@ -332,8 +333,8 @@ def carry_floors(at, floors, takers, firsts, per_seeker):
     return carried
 
 
-@njit(cache=True, nogil=True)
-def _replace(values, old, new):
+@compiled
+def _replace(values: Any, old: Any, new: Any) -> Any:
     """Put a value in the place of the first that equals `old`."""
     for place in range(len(values)):
         if values[place] == old:
@@ -341,8 +342,8 @@ def _replace(values, old, new):
             return
 
 
-@njit(cache=True, nogil=True)
-def most_worth(at, worth, price, bonus):
+@compiled
+def most_worth(at: Any, worth: Any, price: Any, bonus: Any) -> Any:
     """What people would get at these prices if each had the postings that suit them best, summed over all of them."""
     n, k = at.shape
     per_seeker = len(bonus)
@@ -376,8 +377,8 @@ def most_worth(at, worth, price, bonus):
     return total
 
 
-@njit(cache=True, nogil=True)
-def worth_of(worth, held, bonus):
+@compiled
+def worth_of(worth: Any, held: Any, bonus: Any) -> Any:
     """The scores of what people hold, and their bonuses: two sums."""
     n, k = worth.shape
     scores, bonuses = 0.0, 0.0
@@ -391,8 +392,8 @@ def worth_of(worth, held, bonus):
     return scores, bonuses
 
 
-@njit(cache=True, nogil=True)
-def write_chosen(at, worth, held, known, order, chosen, scores):
+@compiled
+def write_chosen(at: Any, worth: Any, held: Any, known: Any, order: Any, chosen: Any, scores: Any) -> Any:
     """Write the ids and scores of what people hold, worth most first, into the rows of `chosen` and `scores`."""
     n, k = at.shape
     for r in range(n):

@@ -92,11 +92,12 @@ class ChunkedRanking:
         return Task(digest.hexdigest()[:32], self._index, seekers, k, prices, among)
 
     def _kept(self, task: Task) -> RankedTable | None:
-        path = self._folder / f"{task.digest}.npz"
-        if not path.exists():
+        # Asked for and not looked for: whoever plans at the same time may take it away in between.
+        try:
+            with np.load(self._folder / f"{task.digest}.npz", allow_pickle=False) as kept:
+                return RankedTable(kept["ids"], kept["scores"])
+        except FileNotFoundError:
             return None
-        with np.load(path, allow_pickle=False) as kept:
-            return RankedTable(kept["ids"], kept["scores"])
 
     def _keep(self, task: Task, lists: RankedTable) -> None:
         """Whole or not at all: a stop in the middle leaves no half of a chunk."""

@@ -194,14 +194,14 @@ class Market:
     def without(self, ids: Iterable[int]) -> "Market":
         """The market with some openings closed; ids that it does not know are passed over."""
         wanted = np.array(list(ids), np.int64)
-        changed: dict[str, Segment] = {}
+        changed: dict[str, Any] = {}
         for name, segment, by_id in self._parts():
             places = _places(segment, by_id, wanted)
             if np.any(places >= 0):
                 is_open = segment.is_open.copy()
                 is_open[places[places >= 0]] = False
                 changed[name] = segment._replace(is_open=_frozen(is_open))
-        return replace(self, **changed) if changed else self  # type: ignore[arg-type]
+        return replace(self, **changed) if changed else self
 
     def with_left(self, ids: Sequence[int], left: Sequence[int]) -> "Market":
         """The market with other numbers of places left; ids that it does not know are passed over.
@@ -211,13 +211,13 @@ class Market:
         pairs = list(zip(ids, left, strict=True))
         wanted = np.array([each for each, _ in pairs], np.int64)
         numbers = np.array([number for _, number in pairs], np.int32)
-        changed: dict[str, Segment] = {}
+        changed: dict[str, Any] = {}
         for name, segment, by_id in self._parts():
             places = _places(segment, by_id, wanted)
             known = places >= 0
             if np.any(known):
                 changed[name] = _with_left(segment, places[known], numbers[known], self.weights)
-        return replace(self, **changed) if changed else self  # type: ignore[arg-type]
+        return replace(self, **changed) if changed else self
 
     def compact(self) -> "Market":
         """The same openings with all rows in one segment, and none that were replaced."""
@@ -384,15 +384,11 @@ def _segment(columns: _Columns, tables: Tables, weights: Weights, titles: int) -
     is_start = np.zeros(len(rows), np.bool_)
     split(traits, order, runs, CHUNK_ROWS, is_start)
     rows, left, is_open, block = rows[order], left[order], is_open[order], block[order]
-    starts = np.flatnonzero(is_start)
-    chunks = _with_bundles(_envelopes(rows, left, starts, np.append(starts[1:], len(rows)), tables, weights), runs)
-    is_bundle = chunks["members"] > 0
-    ranges = chunks["start"][is_bundle], chunks["end"][is_bundle]
-    for name, column in _envelope_columns(rows, left, *ranges, tables, weights).items():
-        chunks[name][is_bundle] = column
-    chunks["occupation"], chunks["certificates"] = (
-        rows[name][chunks["start"]] for name in ("occupation", "certificates")
-    )
+    layout = _Layout.of(np.flatnonzero(is_start), len(rows), runs)
+    chunks = _envelopes(rows, left, layout.starts, layout.ends, tables, weights)
+    chunks["members"], chunks["bundle"] = layout.members, layout.bundle
+    for name in ("occupation", "certificates"):
+        chunks[name] = rows[name][layout.starts]
     of_chunk = block[chunks["start"]]
     first_chunks = np.flatnonzero(np.append(np.ones(1, np.bool_), of_chunk[1:] != of_chunk[:-1]))
     row_starts = chunks["start"][first_chunks]
@@ -447,25 +443,33 @@ def _squares(lat: NDArray[np.float64], across: NDArray[np.float64], km: float) -
     return np.asarray(np.floor(lat / side).astype(np.int64) * 1_000_003 + np.floor(across / side).astype(np.int64))
 
 
-def _with_bundles(chunks: NDArray[np.void], runs: NDArray[np.int64]) -> NDArray[np.void]:
-    """Before each `BUNDLE` chunks of a run that has many of them, a place for what holds for all of them."""
-    run = np.searchsorted(runs, chunks["start"], side="right") - 1
-    number, first = np.bincount(run), np.searchsorted(run, np.arange(len(runs) - 1))
-    is_long = number[run] > BUNDLE // 2
-    opens = is_long & ((np.arange(len(chunks)) - first[run]) % BUNDLE == 0)
-    place = np.arange(len(chunks)) + np.cumsum(opens)
-    bundles = place[opens] - 1
-    found = np.zeros(len(chunks) + len(bundles), ENVELOPE)
-    found["bundle"] = -1
-    found[place] = chunks
-    of_bundle = np.cumsum(opens)[is_long] - 1
-    found["bundle"][place] = -1
-    found["bundle"][place[is_long]] = bundles[of_bundle]
-    members = np.bincount(of_bundle, minlength=len(bundles))
-    found["members"][bundles] = members
-    found["start"][bundles] = found["start"][bundles + 1]
-    found["end"][bundles] = found["end"][bundles + members]
-    return found
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Ranges of rows, chunks and bundles in the order of the search; `members` and `bundle` as in an envelope."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    members: NDArray[np.int64]
+    bundle: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, starts: NDArray[np.int64], rows: int, runs: NDArray[np.int64]) -> "_Layout":
+        """Chunks that begin at `starts`, and before each `BUNDLE` of a run that has many of them a bundle."""
+        run = np.searchsorted(runs, starts, side="right") - 1
+        number, first = np.bincount(run), np.searchsorted(run, np.arange(len(runs) - 1))
+        is_long = number[run] > BUNDLE // 2
+        opens = is_long & ((np.arange(len(starts)) - first[run]) % BUNDLE == 0)
+        place = np.arange(len(starts)) + np.cumsum(opens)
+        bundles, of_bundle = place[opens] - 1, np.cumsum(opens)[is_long] - 1
+        size = len(starts) + len(bundles)
+        nothing = np.zeros(size, np.int64)
+        found = cls(nothing, nothing.copy(), nothing.copy(), np.full(size, -1, np.int64))
+        found.starts[place], found.ends[place] = starts, np.append(starts[1:], rows)
+        found.bundle[place[is_long]] = bundles[of_bundle]
+        found.members[bundles] = np.bincount(of_bundle, minlength=len(bundles))
+        found.starts[bundles] = found.starts[bundles + 1]
+        found.ends[bundles] = found.ends[bundles + found.members[bundles]]
+        return found
 
 
 def _envelopes(
@@ -477,28 +481,11 @@ def _envelopes(
     weights: Weights,
 ) -> NDArray[np.void]:
     """Over the rows from each start to its end; of no bundle, and occupation and certificates are -1."""
-    found = np.zeros(len(starts), ENVELOPE)
-    found["start"], found["end"] = starts, ends
-    found["bundle"], found["occupation"], found["certificates"] = -1, -1, -1
-    for name, column in _envelope_columns(rows, left, starts, ends, tables, weights).items():
-        found[name] = column
-    return found
 
-
-def _envelope_columns(
-    rows: Rows,
-    left: NDArray[np.int32],
-    starts: NDArray[np.int64],
-    ends: NDArray[np.int64],
-    tables: Tables,
-    weights: Weights,
-) -> dict[str, NDArray[Any]]:
     def over(fold: np.ufunc, column: NDArray[Any]) -> NDArray[Any]:
         cuts = np.column_stack([starts, ends]).ravel()
         return np.asarray(fold.reduceat(column, cuts[:-1] if cuts[-1] == len(column) else cuts)[::2])
 
-    if not len(starts):
-        return {}
     vectors = np.column_stack([rows["x"], rows["y"], rows["z"]])
     sums = np.column_stack([over(np.add, vectors[:, axis]) for axis in range(3)])
     length = np.linalg.norm(sums, axis=1, keepdims=True)
@@ -510,21 +497,26 @@ def _envelope_columns(
     firsts = np.cumsum(ends - starts) - (ends - starts)
     ratio = rows["pay"] / tables.usual[rows["occupation"]]
     years = np.nan_to_num(tables.years, nan=0.0)[rows["years"]]
-    return {
-        "x": middle[:, 0],
-        "y": middle[:, 1],
-        "z": middle[:, 2],
-        "radius": _up(np.maximum.reduceat(chords, firsts) + _CHORD_SLACK),
-        "detour": _down(over(np.minimum, tables.detours[rows["township"]])),
-        "chance": _up(over(np.maximum, _chance_alone(rows, left, weights))),
-        "worth": _up(over(np.maximum, rows["fixed_worth"])),
-        "pay": _up(over(np.maximum, np.nan_to_num(rows["pay"], nan=-1.0))),
-        "pay_ratio": _up(over(np.maximum, np.nan_to_num(ratio, nan=-1.0))),
-        "years": _down(np.maximum(over(np.minimum, years), 0.0)),
-        "demands": over(np.bitwise_and, rows["demands"]),
-        "kinds": over(np.bitwise_or, np.left_shift(1, rows["kind"]).astype(np.uint8)),
-        "education": over(np.minimum, rows["education"]),
-    }
+    found = np.zeros(len(starts), ENVELOPE)
+    found["start"], found["end"] = starts, ends
+    found["bundle"], found["occupation"], found["certificates"] = -1, -1, -1
+    for name, column in (
+        ("x", middle[:, 0]),
+        ("y", middle[:, 1]),
+        ("z", middle[:, 2]),
+        ("radius", _up(np.maximum.reduceat(chords, firsts) + _CHORD_SLACK)),
+        ("detour", _down(over(np.minimum, tables.detours[rows["township"]]))),
+        ("chance", _up(over(np.maximum, _chance_alone(rows, left, weights)))),
+        ("worth", _up(over(np.maximum, rows["fixed_worth"]))),
+        ("pay", _up(over(np.maximum, np.nan_to_num(rows["pay"], nan=-1.0)))),
+        ("pay_ratio", _up(over(np.maximum, np.nan_to_num(ratio, nan=-1.0)))),
+        ("years", _down(np.maximum(over(np.minimum, years), 0.0))),
+        ("demands", over(np.bitwise_and, rows["demands"])),
+        ("kinds", over(np.bitwise_or, np.left_shift(1, rows["kind"]).astype(np.uint8))),
+        ("education", over(np.minimum, rows["education"])),
+    ):
+        found[name] = column
+    return found
 
 
 def _chance_alone(rows: Rows, left: NDArray[np.int32], weights: Weights) -> NDArray[np.float64]:

@@ -20,6 +20,8 @@ NO_END = np.iinfo(np.int32).max
 
 T = TypeVar("T", bound=Hashable)
 
+_UNKNOWN: Any = None  # a column that was left out; `OpeningTable` puts the whole column in its place
+
 
 @dataclass(frozen=True, slots=True)
 class Shared(Generic[T]):
@@ -53,33 +55,33 @@ class OpeningTable:
     titles: Shared[str]
     lon: NDArray[np.float64]
     lat: NDArray[np.float64]
-    precision: NDArray[np.int8] = None  # type: ignore[assignment]
-    townships: Shared[str] = None  # type: ignore[assignment]
-    occupations: Shared[str] = None  # type: ignore[assignment]
-    kind: NDArray[np.int8] = None  # type: ignore[assignment]
-    pay_min_yuan_month: NDArray[np.float64] = None  # type: ignore[assignment]
-    pay_max_yuan_month: NDArray[np.float64] = None  # type: ignore[assignment]
-    openings: NDArray[np.int32] = None  # type: ignore[assignment]
-    sent: NDArray[np.int32] = None  # type: ignore[assignment]
-    starts_on: NDArray[np.int32] = None  # type: ignore[assignment]
-    valid_until: NDArray[np.int32] = None  # type: ignore[assignment]
-    physical_level: NDArray[np.int8] = None  # type: ignore[assignment]
-    demands: NDArray[np.uint16] = None  # type: ignore[assignment]
-    age_min: NDArray[np.int16] = None  # type: ignore[assignment]
-    age_max: NDArray[np.int16] = None  # type: ignore[assignment]
-    age_reason: NDArray[np.int8] = None  # type: ignore[assignment]
-    sex_required: NDArray[np.int8] = None  # type: ignore[assignment]
-    certificates: Shared[frozenset[str]] = None  # type: ignore[assignment]
-    education: NDArray[np.int8] = None  # type: ignore[assignment]
-    experience_years_min: NDArray[np.float64] = None  # type: ignore[assignment]
-    programmes: Shared[str] = None  # type: ignore[assignment]
-    employers: Shared[str] = None  # type: ignore[assignment]
-    reply_rate: NDArray[np.float64] = None  # type: ignore[assignment]
-    verified: NDArray[np.int8] = None  # type: ignore[assignment]
-    meals: NDArray[np.int8] = None  # type: ignore[assignment]
-    lodging: NDArray[np.int8] = None  # type: ignore[assignment]
-    insurance: NDArray[np.int8] = None  # type: ignore[assignment]
-    ends_at_hour: NDArray[np.float64] = None  # type: ignore[assignment]
+    precision: NDArray[np.int8] = _UNKNOWN
+    townships: Shared[str] = _UNKNOWN
+    occupations: Shared[str] = _UNKNOWN
+    kind: NDArray[np.int8] = _UNKNOWN
+    pay_min_yuan_month: NDArray[np.float64] = _UNKNOWN
+    pay_max_yuan_month: NDArray[np.float64] = _UNKNOWN
+    openings: NDArray[np.int32] = _UNKNOWN
+    sent: NDArray[np.int32] = _UNKNOWN
+    starts_on: NDArray[np.int32] = _UNKNOWN
+    valid_until: NDArray[np.int32] = _UNKNOWN
+    physical_level: NDArray[np.int8] = _UNKNOWN
+    demands: NDArray[np.uint16] = _UNKNOWN
+    age_min: NDArray[np.int16] = _UNKNOWN
+    age_max: NDArray[np.int16] = _UNKNOWN
+    age_reason: NDArray[np.int8] = _UNKNOWN
+    sex_required: NDArray[np.int8] = _UNKNOWN
+    certificates: Shared[frozenset[str]] = _UNKNOWN
+    education: NDArray[np.int8] = _UNKNOWN
+    experience_years_min: NDArray[np.float64] = _UNKNOWN
+    programmes: Shared[str] = _UNKNOWN
+    employers: Shared[str] = _UNKNOWN
+    reply_rate: NDArray[np.float64] = _UNKNOWN
+    verified: NDArray[np.int8] = _UNKNOWN
+    meals: NDArray[np.int8] = _UNKNOWN
+    lodging: NDArray[np.int8] = _UNKNOWN
+    insurance: NDArray[np.int8] = _UNKNOWN
+    ends_at_hour: NDArray[np.float64] = _UNKNOWN
 
     def __post_init__(self) -> None:
         ids = np.ascontiguousarray(self.ids, np.int64)

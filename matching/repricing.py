@@ -14,10 +14,10 @@ import math
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from matching.compiling import compiled
 from matching.ranked_tables import NOTHING, RankedTable
 
 Table: TypeAlias = sparse.csr_array | sparse.csr_matrix
@@ -50,7 +50,7 @@ class _Lists(NamedTuple):
     prices: Float64s
 
 
-def reprice(  # noqa: PLR0917 - settings in the order in which they are tuned
+def reprice(
     scores: ArrayLike | Table,
     k: int = 10,
     rate: float = 0.07,
@@ -129,7 +129,7 @@ def _market(scores: ArrayLike | Table, exclude: Table | None) -> tuple[_Market, 
     return _Market(starts, columns, values, logs, float(unscored), barred_starts, barred_columns), (shape[0], shape[1])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _not_barred(starts: Int64s, columns: Int32s, barred_starts: Int64s, barred_columns: Int32s) -> NDArray[np.bool_]:
     kept = np.ones(len(columns), np.bool_)
     for row in range(len(starts) - 1):
@@ -142,7 +142,7 @@ def _not_barred(starts: Int64s, columns: Int32s, barred_starts: Int64s, barred_c
     return kept
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cells_of(market: _Market, short: Int64s, items: int) -> tuple[Int64s, Int64s, Float32s]:
     """The scored cells of some items, item by item: where each one's begin, their rows, their log-scores."""
     number_of = np.full(items, -1, np.int64)
@@ -164,7 +164,7 @@ def _cells_of(market: _Market, short: Int64s, items: int) -> tuple[Int64s, Int64
     return begins, rows, logs
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(market: _Market, lists: _Lists) -> None:
     """Write over the lists: each row's highest log - price, best first, equal ones by column."""
     chosen, nets, shown = lists.chosen, lists.nets, lists.shown
@@ -191,7 +191,7 @@ def _fill(market: _Market, lists: _Lists) -> None:
         chosen[row, held:] = -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _cell_at(starts: Int64s, columns: Int32s, row: int, column: int) -> int:
     """Which cell of a row has this column; -1 if none does."""
     low, high = starts[row], starts[row + 1]
@@ -204,7 +204,7 @@ def _cell_at(starts: Int64s, columns: Int32s, row: int, column: int) -> int:
     return low if low < starts[row + 1] and columns[low] == column else -1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _scores_at(market: _Market, chosen: Int32s) -> Float32s:
     found = np.zeros(chosen.shape, np.float32)
     for row in range(len(chosen)):
@@ -215,7 +215,7 @@ def _scores_at(market: _Market, chosen: Int32s) -> Float32s:
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _may_join(market: _Market, lists: _Lists, row: int, item: int) -> bool:
     """Whether an item is neither in a list yet nor kept from it."""
     for at in range(lists.chosen.shape[1]):
@@ -224,7 +224,7 @@ def _may_join(market: _Market, lists: _Lists, row: int, item: int) -> bool:
     return _cell_at(market.barred_starts, market.barred_columns, row, item) < 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _weakest(lists: _Lists, floor: int, row: int) -> int:
     """The place that a list gives up for the least, -1 if none: an empty one, else of what is in more than `floor`."""
     weakest = -1
@@ -237,14 +237,14 @@ def _weakest(lists: _Lists, floor: int, row: int) -> int:
     return weakest
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _give(lists: _Lists, floor: int, row: int) -> float:
     """What a list loses with its weakest place: -inf an empty one, inf if it can give up none."""
     at = _weakest(lists, floor, row)
     return np.inf if at < 0 else lists.nets[row, at]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _put(lists: _Lists, row: int, at: int, item: int, log: float) -> None:
     """Put an item in a list's place; what was there is in one list less."""
     if lists.chosen[row, at] >= 0:
@@ -254,8 +254,8 @@ def _put(lists: _Lists, row: int, at: int, item: int, log: float) -> None:
     lists.shown[item] += 1
 
 
-@njit(cache=True, nogil=True)
-def _lift(  # noqa: PLR0917 - compiled code knows no keyword-only arguments
+@compiled
+def _lift(
     market: _Market, lists: _Lists, floor: int, short: Int64s, begins: Int64s, rows: Int64s, row_logs: Float32s
 ) -> None:
     """Bring each short item into `floor` lists: where it costs least, else by moving others on, else into fewer."""
@@ -279,8 +279,8 @@ def _lift(  # noqa: PLR0917 - compiled code knows no keyword-only arguments
             gives[row] = give
 
 
-@njit(cache=True, nogil=True)
-def _cheapest(  # noqa: PLR0917 - compiled code knows no keyword-only arguments
+@compiled
+def _cheapest(
     market: _Market,
     lists: _Lists,
     gives: Float64s,
@@ -303,7 +303,7 @@ def _cheapest(  # noqa: PLR0917 - compiled code knows no keyword-only arguments
     return best, best_log
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _move_on(market: _Market, lists: _Lists, floor: int, first: int) -> bool:
     """Place an item by moving others from list to list, by the shortest such chain; False if there is none.
 
@@ -335,10 +335,8 @@ def _move_on(market: _Market, lists: _Lists, floor: int, first: int) -> bool:
     return False
 
 
-@njit(cache=True, nogil=True)
-def _follow(  # noqa: PLR0917 - compiled code knows no keyword-only arguments
-    market: _Market, lists: _Lists, asks: Int64s, leaves: Int64s, row: int, at: int, first: int
-) -> None:
+@compiled
+def _follow(market: _Market, lists: _Lists, asks: Int64s, leaves: Int64s, row: int, at: int, first: int) -> None:
     """Go a chain back from its free place, each item moving into the place that the one before has left."""
     while True:
         item = asks[row]
@@ -353,7 +351,7 @@ def _follow(  # noqa: PLR0917 - compiled code knows no keyword-only arguments
             at += 1
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_up(market: _Market, lists: _Lists) -> None:
     """Fill the room that is left, list by list, with what may join and is shown least, equal ones by column."""
     items = len(lists.prices)

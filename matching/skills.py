@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching.compiling import compiled
-from matching.weights import Weights
+from matching.weights import SAME_FAMILY, SAME_GROUP, Weights
 
 Integers = NDArray[np.int32]
 Floats = NDArray[np.float64]
@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 _BRACKETS = re.compile(r"[(\[【〔《<「][^)\]】〕》>」]*[)\]】〕》>」]")
 _BAIT = ("急招", "急聘", "诚聘", "诚招", "高薪", "直招", "招聘", "招")
 _ENDINGS = ("师傅", "人员", "工人", "工", "员", "的")
-_SAME_GROUP, _SAME_FAMILY = 0.6, 0.3  # as in `weights.tree_closeness`
 
 
 class Closeness:
@@ -53,8 +52,8 @@ class Closeness:
 
     def _to(self, wanted: str) -> tuple[Integers, Floats]:
         family, group = _kin_of(wanted)
-        close = dict.fromkeys(self._families.get(family, ()), _SAME_FAMILY) if family else {}
-        close |= dict.fromkeys(self._groups.get(group, ()), _SAME_GROUP) if group else {}
+        close = dict.fromkeys(self._families.get(family, ()), SAME_FAMILY) if family else {}
+        close |= dict.fromkeys(self._groups.get(group, ()), SAME_GROUP) if group else {}
         if wanted in self._same:
             close[self._same[wanted]] = 1.0
         close |= self._learnt.get(wanted, {})

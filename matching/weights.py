@@ -114,6 +114,9 @@ class Weights:
         return lines
 
 
+SAME_GROUP, SAME_FAMILY = 0.6, 0.3
+
+
 def tree_closeness(wanted: str, offered: str) -> float:
     """Closeness of two occupation codes by the tree that their segments form: 1 same, 0.6 same group, 0.3 same family.
 
@@ -126,8 +129,8 @@ def tree_closeness(wanted: str, offered: str) -> float:
     if len(left) != len(right) or len(left) < 3:
         return 0.0
     if left[:-1] == right[:-1]:
-        return 0.6
-    return 0.3 if left[:-2] == right[:-2] else 0.0
+        return SAME_GROUP
+    return SAME_FAMILY if left[:-2] == right[:-2] else 0.0
 
 
 def _check_shares(shares: ChanceWeights | WorthWeights) -> None:

@@ -14,7 +14,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, progress_console, tell
 from app.cli.turns import filling
 from app.kit.migrations import upgrade
-from app.wiring import House, check_schema
+from app.usecases.matchmaking import Matchmaker
+from app.wiring import House, check_schema, load_matchmaker
 
 db = typer.Typer(no_args_is_help=True, help="数据库：升级、检查")
 seed = typer.Typer(no_args_is_help=True, help="装入参考数据、演示数据")
@@ -71,6 +72,19 @@ def require_current_schema(house: House) -> None:
     """
     if not check_schema(house.engine).is_current:
         raise Failed(UPGRADE_FIRST, code="db_outdated")
+
+
+def matchmaker_of(house: House) -> Matchmaker:
+    """The matchmaker over a database of this version.
+
+    Raises:
+        Failed: the database has another schema, or no reference data.
+    """
+    require_current_schema(house)
+    try:
+        return load_matchmaker(house)
+    except LookupError:
+        raise Failed("还没有参考数据，请运行：jiujin seed reference", code="not_loaded") from None
 
 
 @contextmanager

@@ -9,13 +9,12 @@ from rich.text import Text
 
 from app.api.cards import Fragments
 from app.api.matches import answer_out
-from app.cli.databases import require_current_schema
+from app.cli.databases import matchmaker_of
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
 from app.domain.postings import PostingKind
 from app.domain.workers import Limit, Sex
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import MatchAnswer, Matchmaker, Profile, RankedPosting
-from app.wiring import load_matchmaker
 
 
 def match(
@@ -34,11 +33,7 @@ def match(
 ) -> None:
     """Rank what is near and fits, each with its reasons; the same answer as `POST /api/v1/match`."""
     with at_work(as_json=as_json, data=data) as house:
-        require_current_schema(house)
-        try:
-            matchmaker = load_matchmaker(house)
-        except LookupError:
-            raise Failed("还没有参考数据，请运行：jiujin seed reference", code="not_loaded") from None
+        matchmaker = matchmaker_of(house)
         profile = Profile(
             home=_home(matchmaker, near.strip()),
             wants=tuple(wants),

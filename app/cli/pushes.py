@@ -6,11 +6,10 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from app.cli.databases import require_current_schema
+from app.cli.databases import matchmaker_of
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, progress_console
 from app.kit.database import read_session
 from app.usecases.plans import PlanReport, plan_pushes, read_people
-from app.wiring import load_matchmaker
 
 pushes = typer.Typer(no_args_is_help=True, help="岗位推送：给每位登记的人安排送哪几个岗位")
 
@@ -32,11 +31,7 @@ def plan(
 ) -> None:
     """Plan the day's pushes for everybody who is registered."""
     with at_work(as_json=as_json, data=data) as house:
-        require_current_schema(house)
-        try:
-            matchmaker = load_matchmaker(house)
-        except LookupError:
-            raise Failed("还没有参考数据，请运行：jiujin seed reference", code="not_loaded") from None
+        matchmaker = matchmaker_of(house)
         today = house.clock.today()
         folder = out or house.settings.data / "plans" / today.isoformat()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -54,7 +54,7 @@ def run_on_cluster(address: str, work: Callable[[Any, T], R], shared: Any, tasks
                 client.submit(work, given, task, pure=False, retries=_RETRIES): number for number, task in left.items()
             }
             try:
-                for future in dask.as_completed(list(futures)):
+                for future in dask.as_completed(list(futures), loop=client.loop):
                     result = future.result()
                     yield left.pop(futures[future]), result
                     future.release()

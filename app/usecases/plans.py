@@ -24,7 +24,7 @@ from app.kit.clusters import run_on_cluster
 from app.store.workers import list_statuses, list_workers
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import Matchmaker, Profile
-from matching import MatchIndex, RankedTable, Seeker, plan_all
+from matching import MatchIndex, RankedTable, Seeker, SnapshotBroken, plan_all
 from matching.chunks import ChunkedRanking, Task, digest_of
 
 PER_PERSON = 3  # a mandated package holds three job pushes (plan 8.9)
@@ -144,7 +144,7 @@ def plan_pushes(
     """
     folder.mkdir(parents=True, exist_ok=True)
     snapshot, plan_file = folder / "index", folder / "plan.csv"
-    if plan_file.exists() or not snapshot.exists():
+    if plan_file.exists() or not _is_whole(snapshot):
         plan_file.unlink(missing_ok=True)
         matchmaker.save_index(snapshot)
     index, name = MatchIndex.open(snapshot), digest_of(snapshot)
@@ -163,7 +163,7 @@ def plan_pushes(
     )
     _write(plan_file, people.seekers, plan.chosen, plan.scores)
     for kept in (folder / "lists").glob("*.npz"):
-        kept.unlink()
+        kept.unlink(missing_ok=True)
     given = (plan.chosen >= 0).sum(axis=1)
     report = PlanReport(
         day=today,
@@ -179,6 +179,15 @@ def plan_pushes(
     )
     (folder / "report.json").write_bytes(orjson.dumps(report.to_json()))
     return report
+
+
+def _is_whole(snapshot: Path) -> bool:
+    """Whether a snapshot is there that this version can open."""
+    try:
+        MatchIndex.open(snapshot)
+    except (FileNotFoundError, SnapshotBroken):
+        return False
+    return True
 
 
 def rank_on_worker(snapshot: bytes, task: Task) -> RankedTable:
@@ -218,12 +227,14 @@ def _on_cluster(scheduler: str, snapshot: Path) -> Callable[[Sequence[Task]], It
 
 
 def _write(path: Path, seekers: Sequence[Seeker], chosen: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
-    beside = path.with_suffix(".part")
-    with beside.open("w", encoding="utf-8", newline="") as file:
+    """Whole or not at all, whoever else writes it at the same time."""
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=".plan-", delete=False, encoding="utf-8", newline=""
+    ) as file:
         writer = csv.writer(file)
         writer.writerow(["worker_id", "rank", "posting_id", "score"])
         for seeker, ids, worth in zip(seekers, chosen.tolist(), scores.tolist(), strict=True):
             for rank, (each, score) in enumerate(zip(ids, worth, strict=True), 1):
                 if each >= 0:
                     writer.writerow([seeker.id, rank, each, f"{score:.6f}"])
-    beside.replace(path)
+    Path(file.name).replace(path)
