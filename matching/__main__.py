@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from matching import MatchIndex, Opening, Place, Seeker, plan_all, reprice
+from matching import MatchIndex, OccupationResolver, Opening, Place, Seeker, plan_all, reprice
 
 if __name__ == "__main__":
     day, place = date(2026, 1, 1), Place(lon=106.55, lat=29.56)
@@ -18,4 +18,5 @@ if __name__ == "__main__":
     index.refusal_counts(seeker)
     for floor in (0, 1):
         plan_all(index, [seeker], [1, 2], [1, 1], floor=floor)
+    OccupationResolver.from_tables({"g": "保安员"}, []).resolve("保安")
     reprice(np.array([[0.5, 0.25]]), k=1)

@@ -1,12 +1,12 @@
 """Words to occupations: what people say (看大门的) and what employers write (急招！高薪普工（包吃住）).
 
-Every name and alias is a short text of weighted character n-grams (one to three characters). A query is compared with
-all of them at once: how much of the alias do the words cover, and how much of the words does the alias? An alias that
+A text is read in several ways (as it stands, without bait, piece by piece) and each reading compared with all names and
+aliases at once: how much of the alias do the words cover, and how much of the words does the alias? An alias that
 stands whole in the words counts most, one that is met only in part little, and a slip of the pen is forgiven by
-comparing letters.
+comparing letters. Where titles are known whose occupation somebody has told, what is learnt from them decides, the
+more the nearer such a title is.
 """
 
-import math
 import re
 import unicodedata
 from collections import Counter
@@ -15,7 +15,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from rapidfuzz import fuzz
+from numpy.typing import NDArray
+
+from matching.aliases import Aliases
+from matching.examples import Examples
+
+Floats = NDArray[np.float32]
 
 _BRACKETS = re.compile(r"[(\[【〔《<「][^)\]】〕》>」]*[)\]】〕》>」]")
 _NOISE = re.compile(
@@ -30,12 +35,12 @@ _FILLERS = re.compile(
 _LETTERS = re.compile(r"[^\w]+|_")
 _TAIL = re.compile(r"(?:的人|的活|的|师傅|人员|员工|工人|小哥|大姐|阿姨|大叔|学徒)$")
 _SEPARATORS = re.compile(r"[/、,，;；|+&]|或者?|和|兼")
-_GRAM_SIZES = {1: 0.5, 2: 1.0, 3: 1.3}
-"""Sizes of character n-grams and what one of each weighs against the others."""
 _LONGEST = 200  # characters read of a text
-_POOL = 40  # entries that letters are compared with, after the n-grams have chosen them
 _MOST = 10  # answers kept of a text
 _CACHE = 8192
+_AT_ONCE = 2048  # texts whose readings are held at once
+_BELIEVED = 10  # cases in which an alias meant what it says, before any example is seen
+_FAR, _NEAR = 0.2, 0.4  # likeness of the nearest example from which examples begin to count, and count alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,29 +55,21 @@ class Resolved:
 class OccupationResolver:
     """Resolves words to occupation codes. Built once from tables; safe to share between threads."""
 
-    def __init__(self, names: Mapping[str, str], entries: Iterable[tuple[str, str, float]]) -> None:
-        """`entries`: (text, code, trust in 0-1); see `from_tables` for what they are made from."""
+    def __init__(
+        self, names: Mapping[str, str], aliases: Iterable[tuple[str, str]], examples: Iterable[tuple[str, str]] = ()
+    ) -> None:
+        """See `from_tables`."""
+        # In an order of its own: between equals the order of the tables must not choose.
+        self._codes = sorted(names)
         self._names = dict(names)
-        plain = [(_plain(text), code, trust) for text, code, trust in entries]
-        # In an order of its own: where equal entries meet a cut, the order of the table must not choose between them.
-        self._entries = sorted(entry for entry in plain if entry[0])
-        self._exact: dict[str, list[int]] = {}
-        for place, (text, _, _) in enumerate(self._entries):
-            self._exact.setdefault(text, []).append(place)
-        grams = [grams_of(text) for text, _, _ in self._entries]
-        held = Counter(gram for each in grams for gram in each)
-        self._unknown = math.log(1 + len(grams))
-        self._weights = {
-            gram: _GRAM_SIZES[len(gram)] * math.log(1 + len(grams) / number) for gram, number in held.items()
-        }
-        holders: dict[str, list[int]] = {}
-        for place, each in enumerate(grams):
-            for gram in each:
-                holders.setdefault(gram, []).append(place)
-        self._holders = {gram: np.array(places, np.int32) for gram, places in holders.items()}
-        self._masses = np.array([sum(self._weights[gram] for gram in each) for each in grams])
-        self._trust = np.array([trust for _, _, trust in self._entries])
-        self._cached = lru_cache(maxsize=_CACHE)(self._resolve)
+        meaning = {code: place for place, code in enumerate(self._codes)}
+        entries = {(_plain(text), meaning[code]) for text, code in (*((names[code], code) for code in names), *aliases)}
+        texts, meanings = zip(*(sorted(entry for entry in entries if entry[0])), strict=True) if entries else ((), ())
+        self._aliases = Aliases(texts, meanings)
+        pairs = [(text, meaning[code]) for text, code in examples]
+        self._examples = Examples([names[code] for code in self._codes], pairs) if pairs else None
+        self._trust = self._tried(pairs)
+        self._cached = lru_cache(maxsize=_CACHE)(lambda text: self._resolve([text])[0])
 
     @classmethod
     def from_tables(
@@ -83,61 +80,89 @@ class OccupationResolver:
     ) -> "OccupationResolver":
         """A resolver from occupation names {code: name} and pairs (text, code): aliases, and examples to learn from.
 
+        An alias means what it says wherever it is met; an example is one case, from which the likeliest is learnt.
         Raises ValueError when an alias or example bears a code that has no name.
         """
-        entries = [(name, code, 1.0) for code, name in names.items()]
-        entries += [(text, code, 1.0) for text, code in aliases]
-        entries += [(text, code, 0.9) for text, code in examples]
-        unknown = sorted({code for _, code, _ in entries if code not in names})
+        aliases, examples = list(aliases), list(examples)
+        unknown = sorted({code for _, code in (*aliases, *examples) if code not in names})
         if unknown:
             raise ValueError(f"codes without a name: {', '.join(unknown[:5])}")
-        return cls(names, entries)
+        return cls(names, aliases, examples)
 
     def resolve(self, text: str, k: int = 3) -> list[Resolved]:
         """The k likeliest occupations (ten at most), best first, each once; empty when nothing is alike."""
-        return list(self._cached(unicodedata.normalize("NFKC", text).strip()[:_LONGEST])[:k])
+        return list(self._cached(_read(text))[:k])
 
-    def _resolve(self, text: str) -> tuple[Resolved, ...]:
-        best: dict[str, float] = {}
-        for words, trust in _readings(text):
-            for code, score in self._scores(words).items():
-                best[code] = max(best.get(code, 0.0), score * trust)
-        ranked = sorted(best.items(), key=lambda item: (-round(item[1], 6), item[0]))[:_MOST]
+    def resolve_many(self, texts: Sequence[str], k: int = 3) -> list[list[Resolved]]:
+        """As `resolve` for each of many texts, such as the titles of an import: each distinct text is read once."""
+        places: dict[str, int] = {}
+        for text in texts:
+            places.setdefault(_read(text), len(places))
+        distinct, found = list(places), []
+        for begin in range(0, len(distinct), _AT_ONCE):
+            found += self._resolve(distinct[begin : begin + _AT_ONCE])
+        return [list(found[places[_read(text)]][:k]) for text in texts]
+
+    def _resolve(self, texts: Sequence[str]) -> list[tuple[Resolved, ...]]:
+        told = self._alike(texts)
+        if self._examples is None:
+            return [self._answers(found) for found in told]
+        learnt = zip(told, *self._examples.chances(texts), strict=True)
+        return [self._answers(self._together(*each)) for each in learnt]
+
+    def _alike(self, texts: Sequence[str]) -> list[dict[int, float]]:
+        """Meanings whose names or aliases are like each text, and how like."""
+        readings = [(place, words, trust) for place, text in enumerate(texts) for words, trust in _readings(text)]
+        told: list[dict[int, float]] = [{} for _ in texts]
+        meanings, values = self._aliases.meanings_of([words for _, words, _ in readings])
+        for (place, _, trust), row, alike in zip(readings, meanings.tolist(), values.tolist(), strict=True):
+            found = told[place]
+            for meaning, value in zip(row, alike, strict=True):
+                if meaning < 0:
+                    break
+                found[meaning] = max(found.get(meaning, 0.0), value * trust)
+        return told
+
+    def _tried(self, pairs: Sequence[tuple[str, int]]) -> float:
+        """How often an alias that stands whole in an example means there what it says; 1 while nothing contradicts."""
+        counts = Counter((_read(text), meaning) for text, meaning in pairs)
+        hits = cases = 0
+        for ((_, meaning), number), found in zip(
+            counts.items(), self._alike([text for text, _ in counts]), strict=True
+        ):
+            whole = {each for each, value in found.items() if value >= 1.0}
+            cases += number * bool(whole)
+            hits += number * (meaning in whole)
+        return (hits + _BELIEVED) / (cases + _BELIEVED)
+
+    def _together(self, found: Mapping[int, float], chances: Floats, near: float) -> dict[int, float]:
+        """Likeness to aliases and what examples tell, put together."""
+        share = min(max((float(near) - _FAR) / (_NEAR - _FAR), 0.0), 1.0)
+        together = {meaning: (1 - share) * value for meaning, value in found.items()}
+        likeliest = np.argsort(-chances, kind="stable")[:_MOST]
+        for meaning, chance in zip(likeliest.tolist(), chances[likeliest].tolist(), strict=True):
+            together[meaning] = together.get(meaning, 0.0) + share * chance
+        for meaning, value in found.items():
+            if value >= 1.0:
+                together[meaning] = max(together[meaning], self._trust)
+        return together
+
+    def _answers(self, found: Mapping[int, float]) -> tuple[Resolved, ...]:
+        ranked = sorted(found.items(), key=lambda item: (-round(item[1], 6), item[0]))[:_MOST]
         return tuple(
-            Resolved(code=code, name=self._names[code], confidence=round(min(score, 1.0), 3)) for code, score in ranked
+            Resolved(
+                code=self._codes[meaning],
+                name=self._names[self._codes[meaning]],
+                confidence=round(min(value, 1.0), 3),
+            )
+            for meaning, value in ranked
+            if value > 0
         )
 
-    def _scores(self, words: str) -> dict[str, float]:
-        """Score in 0-1 by code for plain words, of the codes whose entries share something with them."""
-        grams = grams_of(words)
-        mass = sum(self._weights.get(gram, _GRAM_SIZES[len(gram)] * self._unknown) for gram in grams)
-        shared = np.zeros(len(self._entries))
-        for gram in grams:
-            if gram in self._holders:
-                shared[self._holders[gram]] += self._weights[gram]
-        if not mass or not shared.any():
-            return {}
-        covered, covering = shared / self._masses, shared / mass
-        alike = covered * (0.3 + 0.7 * covering) * self._trust
-        chosen = np.argsort(-alike, kind="stable")[: min(_POOL, np.count_nonzero(alike))]
-        found: dict[str, list[float]] = {}
-        for place in chosen:
-            text, code, trust = self._entries[place]
-            letters = fuzz.ratio(words, text) / 100
-            score = float(max(alike[place], trust * letters * letters * 0.9))
-            found.setdefault(code, []).append(1.0 * trust if text == words else 0.97 * score)
-        return {code: _together(scores) for code, scores in found.items()}
 
-
-def grams_of(text: str) -> frozenset[str]:
-    """Distinct runs of one to three characters in a text."""
-    return frozenset(text[start : start + size] for size in _GRAM_SIZES for start in range(len(text) - size + 1))
-
-
-def _together(scores: Sequence[float]) -> float:
-    """Score of a code from its entries: the best one, and a little for others that agree."""
-    best, *others = sorted(scores, reverse=True)
-    return best + (1 - best) * 0.15 * (1 - math.prod(1 - other for other in others[:3]))
+def _read(text: str) -> str:
+    """What is read of a text: its beginning, in one width."""
+    return unicodedata.normalize("NFKC", text).strip()[:_LONGEST]
 
 
 def _readings(text: str) -> Iterator[tuple[str, float]]:

@@ -675,15 +675,12 @@ def title_resolver(session: Session) -> Callable[[Sequence[str]], list[ResolvedW
     resolver = _resolver(session, {row.code: row for row in occupations_store.list_occupations(session)})
 
     def resolve(titles: Sequence[str]) -> list[ResolvedWords | None]:
-        found: list[ResolvedWords | None] = []
-        for title in titles:
-            best = resolver.resolve(title, 1)
-            found.append(
-                ResolvedWords(text=title, occupation=best[0].code, name=best[0].name, confidence=best[0].confidence)
-                if best
-                else None
-            )
-        return found
+        return [
+            ResolvedWords(text=title, occupation=best[0].code, name=best[0].name, confidence=best[0].confidence)
+            if best
+            else None
+            for title, best in zip(titles, resolver.resolve_many(titles, 1), strict=True)
+        ]
 
     return resolve
 
