@@ -483,8 +483,9 @@ def _envelopes(
     """Over the rows from each start to its end; of no bundle, and occupation and certificates are -1."""
 
     def over(fold: np.ufunc, column: NDArray[Any]) -> NDArray[Any]:
+        # A bundle may end where the rows do, and its chunks come behind it: one row more, so that each end is a place.
         cuts = np.column_stack([starts, ends]).ravel()
-        return np.asarray(fold.reduceat(column, cuts[:-1] if cuts[-1] == len(column) else cuts)[::2])
+        return np.asarray(fold.reduceat(np.append(column, column[:1]), cuts)[::2])
 
     vectors = np.column_stack([rows["x"], rows["y"], rows["z"]])
     sums = np.column_stack([over(np.add, vectors[:, axis]) for axis in range(3)])

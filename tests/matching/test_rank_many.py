@@ -75,6 +75,17 @@ def test_one_agency_that_posts_a_job_a_thousand_times_is_listed_by_id() -> None:
     assert index.rank_many([plain_seeker()], k=30).ids[0].tolist() == list(range(100_010, 100_040))
 
 
+@pytest.mark.parametrize("count", [250, 300, 512, 513, 1000])
+def test_one_agency_that_is_alone_in_a_market_or_is_added_to_one_is_listed_by_id(count: int) -> None:
+    """The last rows of a segment may be a bundle: nothing lies behind it."""
+    same = [plain_opening(number, pay_min_yuan_month=9000) for number in range(count)]
+    alone = MatchIndex.build(same[::-1], today=TODAY)
+    added = MatchIndex.build([], today=TODAY)
+    added.add(same)
+    for index in (alone, added):
+        assert index.rank_many([plain_seeker()], k=count).ids[0].tolist() == list(range(count))
+
+
 @pytest.mark.parametrize("name", ["city", "ties"])
 def test_prices_reorder_a_list_and_leave_its_scores_gross(name: str) -> None:
     index, seekers, openings = build(name, seed=14, openings=2000, seekers=60)
