@@ -90,20 +90,25 @@ def plan_all(
             gained = _surplus(more_nets[rows], per_seeker, spread) - _surplus(nets[rows], per_seeker, spread)
             turns.append(replace(each, bound=each.bound + max(0.0, gained)))
         proven = replace(plan, turns=tuple(turns), bound=sum(each.bound for each in turns))
-        best = proven if best is None else _better(best, proven)
+        wanted = np.minimum(np.asarray(caps, np.int64), floor)
+        best = proven if best is None else _better(best, proven, wanted)
         if best.gap <= gap or not rounds:
             return best
         rounds -= 1
         ids, scores = _joined(_Lists(ids, scores, nets), _Lists(more_ids, more_scores, more_nets), plan.chosen)
 
 
-def _better(one: Plan, other: Plan) -> Plan:
-    """The plan with the higher total, with the lower bound of each turn: a bound holds for every plan.
+def _better(one: Plan, other: Plan, wanted: Ids) -> Plan:
+    """The plan that fills more of the floors, `wanted` (m,) places; then the one with the higher total.
 
-    Only the first turn's bound holds whatever is planned: those of later turns are of the places that earlier ones
-    left. So with several turns the bounds stay with their plan.
+    Without a floor the lower bound goes with it: such a bound holds for every plan. With one it holds only for plans
+    that fill what its own plan fills. And only the first turn's bound holds whatever is planned: those of later turns
+    are of the places that earlier ones left. So with a floor or with several turns the bounds stay with their plan.
     """
-    if len(one.turns) > 1:
+    filled, by_other = (int(np.minimum(each.loads, wanted).sum()) for each in (one, other))
+    if filled != by_other:
+        return one if filled > by_other else other
+    if len(one.turns) > 1 or wanted.any():
         return one if one.gap <= other.gap else other
     best = one if one.total >= other.total else other
     bound = min(one.bound, other.bound)

@@ -103,6 +103,24 @@ def test_a_floor_and_a_spread_are_kept_while_lists_grow(monkeypatch: pytest.Monk
     assert (plan.loads <= 1).all()
 
 
+@pytest.mark.parametrize("seed", [304, 324, 329])
+def test_lists_that_grow_give_up_no_place_of_a_floor_and_no_bound_falls_below_its_plan(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer lists can fill more of the floors, for a lower total: the bound of the one plan is not the other's."""
+    monkeypatch.setattr("matching.planning.FIRST_LIST", 4)
+    index, seekers, openings = market(seed, openings=40, seekers=30)
+    ids, caps = [opening.id for opening in openings], np.full(40, 2)
+    plans = [
+        plan_all(index, seekers, ids, caps, floor=1, spread=(0.25, 0.0, -0.5), gap=1e-9, rounds=rounds)
+        for rounds in range(5)
+    ]
+    filled = [int(np.minimum(plan.loads, 1).sum()) for plan in plans]
+    assert filled == sorted(filled)
+    assert filled[0] < filled[-1]
+    assert all(plan.total <= plan.bound + 1e-9 for plan in plans)
+
+
 def test_a_plan_for_nobody_or_of_nothing_is_empty() -> None:
     index, seekers, _ = market(400)
     assert plan_all(index, [], [1, 2], [1, 1]).chosen.shape == (0, 3)
