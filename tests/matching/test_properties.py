@@ -19,7 +19,7 @@ from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from matching import MatchIndex, Opening, OpeningTable, Plan, Seeker, plan_all
+from matching import MatchIndex, Opening, OpeningTable, Place, Plan, Seeker, plan_all
 from tests.matching.brute_force import haversine_km
 from tests.matching.markets import CHARACTERS, TODAY, Maker, Market, make_market
 
@@ -102,32 +102,42 @@ def test_people_and_openings_in_another_order_get_the_same_plan(
 # --- farther is never better ------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=80, deadline=None)
-@given(
-    name=NAMES,
-    seed=SEEDS,
-    north=st.floats(-0.4, 0.4),
-    east=st.floats(-0.4, 0.4),
-    chosen=st.integers(0, 29),
-)
+def steps() -> st.SearchStrategy[tuple[float, float]]:
+    """Degrees east and north, from a hundred metres to forty kilometres."""
+    one = st.floats(-1.0, 1.0)
+    return st.builds(lambda east, north, far: (far * east, far * north), one, one, st.sampled_from((0.001, 0.02, 0.4)))
+
+
+def moved(place: Place, step: tuple[float, float]) -> Place:
+    return replace(place, lon=place.lon + step[0], lat=place.lat + step[1])
+
+
+@settings(max_examples=100, deadline=None)
+@given(name=NAMES, seed=SEEDS, begin=steps(), step=steps(), chosen=st.integers(0, 29), home=st.integers(0, 5))
 def test_an_opening_that_moves_away_from_all_places_of_a_person_never_gains(
-    name: str, seed: int, north: float, east: float, chosen: int
+    name: str, seed: int, begin: tuple[float, float], step: tuple[float, float], chosen: int, home: int
 ) -> None:
     market = make_market(name, seed=seed, openings=30, seekers=6)
-    opening = market.openings[chosen]
-    place = replace(opening.place, lon=opening.place.lon + east, lat=opening.place.lat + north)
+    near, far = list(market.openings), list(market.openings)
+    opening, anchor = market.openings[chosen], market.seekers[home].places[0]
+    place = moved(replace(opening.place, lon=anchor.lon, lat=anchor.lat), begin)
+    near[chosen], far[chosen] = replace(opening, place=place), replace(opening, place=moved(place, step))
     away = [
-        seeker
+        replace(seeker, max_km=max(seeker.max_km, 30.0))
         for seeker in market.seekers
-        if all(haversine_km(each, place) > haversine_km(each, opening.place) for each in seeker.places)
+        if all(haversine_km(each, far[chosen].place) > haversine_km(each, place) for each in seeker.places)
     ]
     assume(away)
-    rows = list(market.openings)
-    rows[chosen] = replace(opening, place=place)
-    near, far = build(market), build(market, rows)
-    for seeker in away:
-        before = {match.opening_id: match.score for match in near.rank(seeker, k=30)}
-        after = {match.opening_id: match.score for match in far.rank(seeker, k=30)}
+    before_all, after_all = (build(market, rows).rank_many(away, k=30) for rows in (near, far))
+    for row in range(len(away)):
+        before, after = (
+            {
+                each: score
+                for each, score in zip(table.ids[row].tolist(), table.scores[row].tolist(), strict=True)
+                if each >= 0
+            }
+            for table in (before_all, after_all)
+        )
         if opening.id in after:
             assert after.pop(opening.id) <= before[opening.id]
         before.pop(opening.id, None)
