@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matching import MatchIndex, Seeker
+from matching.questions import Questions
 from matching.scores import PROGRAMME_TABLE
 from matching.search import (
     EARTH_RADIUS_KM,
@@ -72,7 +73,9 @@ class Columns:
 
     def __init__(self, index: MatchIndex) -> None:
         state = index._state  # noqa: SLF001  # the same rows and weights, not a second reading of them
-        self.market, self.scale, self._questions, self._today = state.market, state.scale, state.questions, index.today
+        self.market, self.scale, self._today = state.market, state.scale, index.today
+        # Not the index's own, which would remember people's words before it is asked.
+        self._questions = Questions(state.market, state.words)
         main, tables, scale = self.market.main, self.market.tables, self.scale
         rows = main.rows
         self.ids = rows["id"].copy()

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ def running_server() -> Iterator[URL]:
     if given:
         yield make_url(given)
     elif binaries := installed_binaries():
-        with _started(binaries) as url:
+        with started(binaries) as url:
             yield url
     else:
         with _packaged() as url:
@@ -74,7 +74,8 @@ def _conninfo(server: URL) -> str:
 
 
 @contextmanager
-def _started(binaries: Path) -> Iterator[URL]:
+def started(binaries: Path, settings: Sequence[str] = ()) -> Iterator[URL]:
+    """A server of our own from a folder of binaries, with further settings (`name=value`); gone at the end."""
     # Not pytest's temporary folder: a socket's path may have 107 bytes at most.
     folder = Path(tempfile.mkdtemp(prefix="pg-"))
     run_as = _unprivileged_user()
@@ -92,10 +93,11 @@ def _started(binaries: Path) -> Iterator[URL]:
             text=True,
             **options,
         )
-        settings = [part for setting in (*_FAST, f"unix_socket_directories={folder}") for part in ("-c", setting)]
+        all_settings = (*_FAST, *settings, f"unix_socket_directories={folder}")
+        chosen = [part for setting in all_settings for part in ("-c", setting)]
         with log.open("wb") as output:
             server = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-c", "listen_addresses=", *settings],
+                [binaries / "postgres", "-D", data, "-c", "listen_addresses=", *chosen],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 **options,
