@@ -1,6 +1,6 @@
 """One person's list: the exact best 20 of a generated city, beside what an engineer would use instead.
 
-    uv run --group bench bench/ranking.py [--postings 1000000] [--people 100] [--rng-seed 1]
+    uv run --group bench bench/ranking.py [--postings 1000000] [--people 200] [--rng-seed 1]
     uv run --group bench bench/ranking.py --identical       # 1,000 rows of one agency that differ in nothing
     uv run --group bench bench/ranking.py --one-township    # everything in one township
 
@@ -287,7 +287,7 @@ def main() -> None:
     """Build all, ask all, tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--postings", type=int, default=1_000_000)
-    parser.add_argument("--people", type=int, default=100)
+    parser.add_argument("--people", type=int, default=200)
     parser.add_argument("--rng-seed", type=int, default=1)
     parser.add_argument("--identical", action="store_true")
     parser.add_argument("--one-township", action="store_true")

@@ -39,13 +39,20 @@ class NearestPlaces:
 
     def best(self, wish: Wish, k: int) -> tuple[Places, Floats]:
         """The k best among them."""
-        at = self._tree.query(
-            np.radians([[place.lat, place.lon] for place in wish.seeker.places]),
-            k=self._count,
-            return_distance=False,
-            sort_results=False,
-        )
-        return self._columns.best_among(wish, np.unique(at) if len(at) > 1 else at[0], k)
+        return self._best(wish, self._nearest([wish]), k)
+
+    def best_for_all(self, wishes: Sequence[Wish], k: int) -> list[Floats]:
+        """The scores of each person's k best, by one question to the tree."""
+        ends = np.cumsum([len(wish.places) for wish in wishes])
+        nearest = np.split(self._nearest(wishes), ends[:-1])
+        return [self._best(wish, at, k)[1] for wish, at in zip(wishes, nearest, strict=True)]
+
+    def _nearest(self, wishes: Sequence[Wish]) -> Places:
+        places = np.radians([[place.lat, place.lon] for wish in wishes for place in wish.seeker.places])
+        return np.asarray(self._tree.query(places, k=self._count, return_distance=False, sort_results=False))
+
+    def _best(self, wish: Wish, nearest: Places, k: int) -> tuple[Places, Floats]:
+        return self._columns.best_among(wish, np.unique(nearest) if len(nearest) > 1 else nearest[0], k)
 
 
 class Embedding:
