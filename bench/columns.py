@@ -30,9 +30,11 @@ from matching.search import (
 
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
+Rows = Places | slice  # positions, or all in a row
 TOLERANCE = 3e-6  # two ways of one sum
 RANKS = 8
 _COSINE_SLACK = 4e-7  # short floats
+_PART = 65_536  # rows at a time: what is worked out between stays in the cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +81,7 @@ class Columns:
         main, tables, scale = self.market.main, self.market.tables, self.scale
         rows = main.rows
         self.ids = rows["id"].copy()
-        self.near = np.column_stack([rows[axis] for axis in "xyz"]).astype(np.float32)
+        self.near = np.stack([rows[axis] for axis in "xyz"]).astype(np.float32)
         self.x, self.y, self.z = (rows[axis].copy() for axis in "xyz")
         left = np.maximum(main.left, 0).astype(np.float64)
         self.chance = rows["fixed_chance"] + scale.room * left / (left + 0.5 * np.maximum(rows["sent"], 0) + 0.5)
@@ -147,15 +149,44 @@ class Columns:
         )
 
     def best(self, wish: Wish, k: int) -> tuple[Places, Floats]:
-        """The k best of all, best first: positions and scores; fewer where fewer are open to the person."""
-        cosines = (self.near @ wish.places.T.astype(np.float32)).max(axis=1)
-        return self.best_among(wish, np.flatnonzero(cosines >= wish.least_cosine - _COSINE_SLACK), k)
+        """The k best of all, best first: positions and scores; fewer where fewer are open to the person.
+
+        Every row is scored, a part at a time, and what is barred is masked.
+        """
+        found = []
+        for start in range(0, 0 if wish.is_child else len(self), _PART):
+            part = slice(start, min(start + _PART, len(self)))
+            km = self._km(wish, part)
+            may = self._may(wish, part) & (km <= wish.max_km)
+            scores = np.where(may, self._scores(wish, part, km), -1.0)
+            top = np.argpartition(-scores, min(k, len(scores)) - 1)[:k]
+            top = top[scores[top] >= 0]
+            found.append((top + start, scores[top]))
+        return self._joined(found, k)
+
+    def best_within_reach(self, wish: Wish, k: int) -> tuple[Places, Floats]:
+        """As `best`, but only what one product of a matrix finds to be within reach is looked at further."""
+        cosines = wish.places[0].astype(np.float32) @ self.near
+        for place in wish.places[1:]:
+            np.maximum(cosines, place.astype(np.float32) @ self.near, out=cosines)
+        at = np.flatnonzero(cosines >= wish.least_cosine - _COSINE_SLACK)
+        parts = (at[start : start + _PART] for start in range(0, len(at), _PART))
+        return self._joined([self.best_among(wish, part, k) for part in parts], k)
+
+    def _joined(self, found: Sequence[tuple[Places, Floats]], k: int) -> tuple[Places, Floats]:
+        at = np.concatenate([np.zeros(0, np.int64), *(each for each, _ in found)])
+        scores = np.concatenate([np.zeros(0), *(each for _, each in found)])
+        order = np.lexsort((self.ids[at], -scores))[:k]
+        return at[order], scores[order]
 
     def best_among(self, wish: Wish, at: Places, k: int) -> tuple[Places, Floats]:
         """The k best of some positions."""
         if wish.is_child or not len(at):
             return at[:0], np.zeros(0)
-        at, km = self._unbarred(wish, at)
+        at = at[self._may(wish, at)]
+        km = self._km(wish, at)
+        is_near = km <= wish.max_km
+        at, km = at[is_near], km[is_near]
         scores = self._scores(wish, at, km)
         if len(at) > k:
             top = np.argpartition(-scores, k - 1)[:k]
@@ -168,34 +199,37 @@ class Columns:
         km = self._km(wish, at)
         return self._skill(wish, at), km, self._scores(wish, at, km)
 
-    def _unbarred(self, wish: Wish, at: Places) -> tuple[Places, Floats]:
-        # One bar after the other on what the last one left: the first columns are read in full, the last ones hardly.
-        at = at[(self.is_there[at]) & ((wish.kinds >> self.kind[at]) & 1 > 0)]
-        if wish.barred_demands:
-            at = at[(self.demands[at] & wish.barred_demands) == 0]
-        at = at[~wish.lacking[self.certificates[at]]]
-        if wish.is_spared:
-            at = at[self.level[at] != 4]
+    def _may(self, wish: Wish, at: Rows) -> NDArray[np.bool_]:
+        """Which rows no bar but that of distance keeps from the person.
+
+        One mask for all: each bar keeps most rows, and to leave some out costs more than it spares.
+        """
         low, high = self.age_min[at], self.age_max[at]
-        at = at[(self.age_reason[at] < 0) | ((low <= wish.age) & ((high < 0) | (high >= wish.age)))]
+        may = (self.age_reason[at] < 0) | ((low <= wish.age) & ((high < 0) | (high >= wish.age)))
+        may &= self.is_there[at]
+        may &= ~wish.lacking[self.certificates[at]]
+        if wish.kinds != (1 << len(self.market.tables.kinds)) - 1:
+            may &= (wish.kinds >> self.kind[at]) & 1 > 0
+        if wish.barred_demands:
+            may &= (self.demands[at] & wish.barred_demands) == 0
+        if wish.is_spared:
+            may &= self.level[at] != 4
         if wish.sex >= 0:
             sex = self.sex[at]
-            at = at[(sex < 0) | (sex == wish.sex)]
+            may &= (sex < 0) | (sex == wish.sex)
         if not math.isnan(wish.home_by):
-            at = at[self.ends_at[at] <= wish.home_by]
-        km = self._km(wish, at)
-        is_near = km <= wish.max_km
-        return at[is_near], km[is_near]
+            may &= self.ends_at[at] <= wish.home_by
+        return np.asarray(may)
 
-    def _km(self, wish: Wish, at: Places) -> Floats:
+    def _km(self, wish: Wish, at: Rows) -> Floats:
         x, y, z = self.x[at], self.y[at], self.z[at]
-        square = np.full(len(at), np.inf)
+        square = np.full(len(x), np.inf)
         for place in wish.places:
             square = np.minimum(square, (x - place[0]) ** 2 + (y - place[1]) ** 2 + (z - place[2]) ** 2)
         km = 2 * EARTH_RADIUS_KM * np.arcsin(np.minimum(1, 0.5 * np.sqrt(square)))
         return np.asarray(np.where(self.is_rough[at], np.maximum(km, self.scale.district_floor_km), km))
 
-    def _skill(self, wish: Wish, at: Places) -> Floats:
+    def _skill(self, wish: Wish, at: Rows) -> Floats:
         skill: Any = wish.close[self.occupation[at]]
         if wish.has_words:
             self._said[wish.said_titles] = wish.said
@@ -203,7 +237,7 @@ class Columns:
             self._said[wish.said_titles] = 0
         return np.asarray(skill)
 
-    def _scores(self, wish: Wish, at: Places, km: Floats) -> Floats:
+    def _scores(self, wish: Wish, at: Rows, km: Floats) -> Floats:
         scale, kind = self.scale, self.kind[at]
         skill = self._skill(wish, at)
         chance = self.chance[at] + wish.years[self.years[at]]
@@ -215,7 +249,7 @@ class Columns:
         worth += scale.hours * self._hours(wish, at, km)
         return np.asarray(chance * worth * (scale.daily_km / np.maximum(road, scale.daily_km)))
 
-    def _pay(self, wish: Wish, at: Places) -> Floats:
+    def _pay(self, wish: Wish, at: Rows) -> Floats:
         pay, usual = self.pay[at], self.usual[at]
         mark: Any = wish.pay if wish.pay > 0 else usual
         times = pay / mark
@@ -223,13 +257,13 @@ class Columns:
         worth *= np.clip(1 - (pay / np.maximum(mark, usual) - self.scale.bait_multiple), 0, 1)
         return np.where(np.isnan(pay), PAY_UNKNOWN, worth)
 
-    def _start(self, wish: Wish, at: Places) -> Floats:
+    def _start(self, wish: Wish, at: Rows) -> Floats:
         starts = self.starts[at]
         wait = starts.astype(np.float64) - wish.can_start
         late = np.maximum(wait, 0 if wish.is_free_now else -2 * wait)
         return np.where(starts == UNKNOWN_DAY, START_UNKNOWN, 30 / (30 + late))
 
-    def _hours(self, wish: Wish, at: Places, km: Floats) -> Any:
+    def _hours(self, wish: Wish, at: Rows, km: Floats) -> Any:
         if math.isnan(wish.home_by):
             return 1.0
         ends_at = self.ends_at[at]
