@@ -40,9 +40,11 @@ def ask_index(index: MatchIndex, seeker: Seeker, k: int) -> Asked:
     put = time.thread_time()
     ids, places, scores = np.empty((1, k), np.int64), np.empty((1, k), np.int64), np.empty((1, k))
     read = np.zeros(3, np.int64)
+    everything = np.zeros(0)
     search_many(
-        market.main, market.delta, asked, market.tables, state.scale, limits, market.titles, ids, places, scores, read
-    )
+        market.main, market.delta, asked, market.tables, state.scale, limits, market.titles, everything, ids, places,
+        scores, read,
+    )  # fmt: skip
     done = time.thread_time()
     # Every block is looked at once for its distance, whether or not its chunks are.
     envelopes = len(market.main.blocks) + int(read[1])

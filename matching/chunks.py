@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from matching.index import MatchIndex, Prices
 from matching.ranked_tables import RankedTable
@@ -33,10 +33,11 @@ class Task:
     k: int
     prices: tuple[NDArray[np.int64], NDArray[np.float32]] | None
     among: NDArray[np.int64] | None
+    leasts: NDArray[np.float64] | None
 
     def lists(self, index: MatchIndex, threads: int | None = None) -> RankedTable:
         """Make them."""
-        return index.rank_many(self.seekers, self.k, threads, self.prices, among=self.among)
+        return index.rank_many(self.seekers, self.k, threads, self.prices, among=self.among, leasts=self.leasts)
 
 
 Run = Callable[[Sequence[Task]], Iterable[tuple[Task, RankedTable]]]
@@ -63,10 +64,15 @@ class ChunkedRanking:
         prices: Prices | None = None,
         *,
         among: NDArray[np.int64] | None = None,
+        leasts: ArrayLike | None = None,
     ) -> RankedTable:
         """As `MatchIndex.rank_many`. Neighbours in `seekers` should be neighbours on the map: they share a chunk."""
         cost = None if prices is None else (np.asarray(prices[0], np.int64), np.asarray(prices[1], np.float32))
-        tasks = [self._task(tuple(chunk), k, cost, among) for chunk in _cut(seekers)]
+        least = None if leasts is None else np.asarray(leasts, np.float64)
+        tasks = [
+            self._task(tuple(seekers[rows]), k, cost, among, None if least is None else least[rows])
+            for rows in _cut(len(seekers))
+        ]
         found = {task.digest: lists for task in tasks if (lists := self._kept(task)) is not None}
         missing = list({task.digest: task for task in tasks if task.digest not in found}.values())
         self._on_done(len(tasks) - len(missing), len(tasks))
@@ -85,11 +91,13 @@ class ChunkedRanking:
         k: int,
         prices: tuple[NDArray[np.int64], NDArray[np.float32]] | None,
         among: NDArray[np.int64] | None,
+        leasts: NDArray[np.float64] | None,
     ) -> Task:
         digest = hashlib.sha256(f"{self._index} {k} {[_told(seeker) for seeker in seekers]}".encode())
-        for array in (*(prices or ()), *(() if among is None else (among,))):
-            digest.update(f"{array.dtype.str} {len(array)} ".encode() + array.tobytes())
-        return Task(digest.hexdigest()[:32], self._index, seekers, k, prices, among)
+        for array in (*(prices or (None, None)), among, leasts):
+            told = b"-" if array is None else f"{array.dtype.str} {len(array)} ".encode() + array.tobytes()
+            digest.update(told)
+        return Task(digest.hexdigest()[:32], self._index, seekers, k, prices, among, leasts)
 
     def _kept(self, task: Task) -> RankedTable | None:
         # Asked for and not looked for: whoever plans at the same time may take it away in between.
@@ -119,9 +127,9 @@ def digest_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _cut(seekers: Sequence[Seeker]) -> Iterator[Sequence[Seeker]]:
-    for start in range(0, len(seekers), CHUNK_PEOPLE):
-        yield seekers[start : start + CHUNK_PEOPLE]
+def _cut(people: int) -> Iterator[slice]:
+    for start in range(0, people, CHUNK_PEOPLE):
+        yield slice(start, start + CHUNK_PEOPLE)
 
 
 def _told(seeker: Seeker) -> list[str]:

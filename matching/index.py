@@ -253,18 +253,25 @@ class MatchIndex:
         prices: Prices | None = None,
         *,
         among: NDArray[np.int64] | None = None,
+        leasts: ArrayLike | None = None,
     ) -> RankedTable:
         """The k best openings for each of n people: as `rank`, without reasons, on as many threads as there are cores.
 
         `prices` are opening ids (m,) and what each costs (m,) float32, not below zero: lists are ordered by score less
         price; the scores that are told stay gross. An opening that is not named is free. `among` as for `rank`.
-        Raises ValueError when k or threads is below 1, or prices are negative, not finite, or of another length.
+        `leasts` (n,) are what an opening's score less price must reach to be listed: the higher, the sooner it is
+        known that nothing else does.
+        Raises ValueError when k or threads is below 1, prices are negative or not finite, or one of the arrays has
+        another length than it needs.
         """
         _at_least_one(k)
         if threads is not None and threads < 1:
             raise ValueError("threads must be at least 1")
         state = self._state
         limits = _limits(state, prices=prices, among=among)
+        least = None if leasts is None else np.asarray(leasts, np.float64)
+        if least is not None and (least.shape != (len(seekers),) or np.isnan(least).any()):
+            raise ValueError("leasts need one number for each person")
         ids = np.full((len(seekers), k), NOTHING, np.int64)
         scores = np.zeros((len(seekers), k), np.float32)
         # Neighbours read the same blocks: put side by side they find them in the cache.
@@ -273,7 +280,7 @@ class MatchIndex:
         def serve(start: int, end: int) -> None:
             rows = order[start:end]
             asked = state.questions.ask([seekers[row] for row in rows], state.today)
-            ids[rows], _, scores[rows] = _search(state, asked, limits, k)
+            ids[rows], _, scores[rows] = _search(state, asked, limits, k, None if least is None else least[rows])
 
         cuts = [*range(0, len(seekers), _BATCH), len(seekers)]
         with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0))) as pool:
@@ -401,13 +408,25 @@ def _prices_by_place(state: _State, prices: Prices) -> NDArray[np.float32]:
     return whole
 
 
-def _search(state: _State, asked: Asked, limits: Limits, k: int) -> tuple[NDArray[np.int64], Positions, Floats]:
+def _search(
+    state: _State, asked: Asked, limits: Limits, k: int, leasts: Floats | None = None
+) -> tuple[NDArray[np.int64], Positions, Floats]:
     """Ids, places and scores of the k best of each person, each (n, k)."""
     market, shape = state.market, (len(asked.seekers), k)
     ids, places, scores = np.empty(shape, np.int64), np.empty(shape, np.int64), np.empty(shape)
-    read = np.zeros(3, np.int64)
     search_many(
-        market.main, market.delta, asked, market.tables, state.scale, limits, market.titles, ids, places, scores, read
+        market.main,
+        market.delta,
+        asked,
+        market.tables,
+        state.scale,
+        limits,
+        market.titles,
+        np.zeros(0) if leasts is None else leasts,
+        ids,
+        places,
+        scores,
+        np.zeros(3, np.int64),
     )
     return ids, places, scores
 

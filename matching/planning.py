@@ -6,19 +6,21 @@ best for them once the crowd is counted in. That is column generation (Dantzig, 
 the same prices over all openings give a bound for every way of sharing them out, listed or not.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from matching.allocation import MOST_CANDIDATES, Plan, Turn, allocate
+from matching.allocation import Plan, allocate
 from matching.index import Prices
 from matching.ranked_tables import NOTHING, RankedTable
 from matching.values import Priority, Seeker
 
 FIRST_LIST = 30
+SLACK = 0.01  # of a score: what is worth that much less than the last that one would take is listed as well
+_LONGEST = 48  # entries of a list; `allocate` would take more, but they cost memory and are hardly ever given
 _BLOCK = 20_000  # people whose lists are joined at once
 
 Ids = NDArray[np.int64]
@@ -36,6 +38,7 @@ class Ranker(Protocol):
         prices: Prices | None = None,
         *,
         among: NDArray[np.int64] | None = None,
+        leasts: ArrayLike | None = None,
     ) -> RankedTable: ...
 
 
@@ -66,36 +69,47 @@ def plan_all(
         raise ValueError("rounds must not be negative")
     known = np.asarray(opening_ids, np.int64)
     named = np.full(len(seekers), Priority.NONE.value) if priority is None else np.asarray(priority, np.str_)
-    table = index.rank_many(seekers, FIRST_LIST, threads, among=known)
-    ids, scores = table.ids, table.scores
+    lists = index.rank_many(seekers, FIRST_LIST, threads, among=known)
     best: Plan | None = None
     while True:
         plan = allocate(
-            ids, scores, known, caps, per_seeker, None if priority is None else named, floor, spread, gap=gap / 4
+            lists.ids,
+            lists.scores,
+            known,
+            caps,
+            per_seeker,
+            None if priority is None else named,
+            floor,
+            spread,
+            gap=gap / 4,
         )
-        nets = _net(ids, scores, plan, known, named)
-        turns: list[Turn] = []
-        more_ids = np.full((len(seekers), FIRST_LIST), NOTHING, np.int64)
-        more_scores = np.zeros((len(seekers), FIRST_LIST), np.float32)
-        more_nets = np.full((len(seekers), FIRST_LIST), -np.inf)
-        for each in plan.turns:
-            rows = np.flatnonzero(named == each.priority.value) if priority is not None else np.arange(len(seekers))
-            there = np.isfinite(each.prices)
-            # Lists are in the same order when all prices rise alike; the search wants none below zero.
-            least = min(0.0, float(each.prices[there].min(initial=0.0)))
-            price = (known[there], each.prices[there] - np.float32(least))
-            found = index.rank_many([seekers[int(row)] for row in rows], FIRST_LIST, threads, price, among=known[there])
-            more_ids[rows], more_scores[rows] = found.ids, found.scores
-            more_nets[rows] = _net_of(found.ids, found.scores, known, each.prices)
-            gained = _surplus(more_nets[rows], per_seeker, spread) - _surplus(nets[rows], per_seeker, spread)
-            turns.append(replace(each, bound=each.bound + max(0.0, gained)))
+        more = _empty(len(seekers), FIRST_LIST)
+        turns, met = [], []
+        for turn in plan.turns:
+            rows = np.flatnonzero(named == turn.priority.value) if priority is not None else np.arange(len(seekers))
+            prices = _Prices(known, turn.prices)
+            leasts, before = _wanted(lists.ids[rows], lists.scores[rows], prices, per_seeker, spread)
+            found = index.rank_many(
+                [seekers[row] for row in rows.tolist()],
+                FIRST_LIST,
+                threads,
+                prices.raised,
+                among=prices.raised[0],
+                # What is worth a little less is told too, since the prices will move; and all of it, if a floor may
+                # want somebody to take what is worth less to them.
+                leasts=None if floor else leasts - SLACK + prices.rise,
+            )
+            met.append((turn, prices))
+            _, after = _wanted(found.ids, found.scores, prices, per_seeker, spread)
+            turns.append(replace(turn, bound=turn.bound + float(np.maximum(after - before, 0.0).sum())))
+            more[0][rows], more[1][rows] = found.ids, found.scores
         proven = replace(plan, turns=tuple(turns), bound=sum(each.bound for each in turns))
         wanted = np.minimum(np.asarray(caps, np.int64), floor)
         best = proven if best is None else _better(best, proven, wanted)
         if best.gap <= gap or not rounds:
             return best
         rounds -= 1
-        ids, scores = _joined(_Lists(ids, scores, nets), _Lists(more_ids, more_scores, more_nets), plan.chosen)
+        lists = _joined(lists, RankedTable(*more), plan, {each.priority.value: prices for each, prices in met}, named)
 
 
 def _better(one: Plan, other: Plan, wanted: Ids) -> Plan:
@@ -115,57 +129,81 @@ def _better(one: Plan, other: Plan, wanted: Ids) -> Plan:
     return replace(best, bound=bound, turns=(replace(best.turns[0], bound=bound),) if best.turns else ())
 
 
-def _net(ids: Ids, scores: Scores, plan: Plan, known: Ids, named: NDArray[np.str_]) -> NDArray[np.float64]:
-    """What each entry of the lists is worth to its person less its price in that person's turn, (n, k)."""
-    nets = np.full(ids.shape, -np.inf)
-    for turn in plan.turns:
-        rows = np.flatnonzero(named == turn.priority.value) if len(plan.turns) > 1 else np.arange(len(ids))
-        nets[rows] = _net_of(ids[rows], scores[rows], known, turn.prices)
-    return nets
+class _Prices:
+    """What each opening costs in one turn; infinite where it has no place."""
+
+    def __init__(self, known: Ids, prices: Scores) -> None:
+        self._order = np.argsort(known)
+        self._known, self._cost = known[self._order], prices[self._order]
+        there = np.isfinite(prices)
+        # Lists are in the same order when all prices rise alike; the search wants none below zero.
+        self.rise = max(0.0, -float(prices[there].min(initial=0.0)))
+        self.raised = known[there], prices[there] + np.float32(self.rise)
+
+    def nets(self, ids: Ids, scores: Scores) -> NDArray[np.float64]:
+        """What each entry (n, k) is worth to its person when the price is paid; nothing is worth -inf."""
+        if not len(self._known):
+            return np.full(ids.shape, -np.inf)
+        # Padding finds any place; its net is told below.
+        place = np.minimum(np.searchsorted(self._known, ids), len(self._known) - 1)
+        return np.where(ids == NOTHING, -np.inf, scores.astype(np.float64) - self._cost[place])
 
 
-def _net_of(ids: Ids, scores: Scores, known: Ids, prices: Scores) -> NDArray[np.float64]:
-    order = np.argsort(known)
-    # Padding finds any place; its net is told below.
-    place = order[np.minimum(np.searchsorted(known, ids, sorter=order), max(len(known) - 1, 0))] if len(known) else ids
-    cost = prices[place] if len(known) else np.zeros(ids.shape, np.float32)
-    return np.where(ids == NOTHING, -np.inf, scores.astype(np.float64) - cost)
+def _blocks(people: int) -> Iterator[slice]:
+    for start in range(0, people, _BLOCK):
+        yield slice(start, start + _BLOCK)
 
 
-def _surplus(nets: NDArray[np.float64], per_seeker: int, spread: Sequence[float]) -> float:
-    """What people gain at the prices, taking the best `per_seeker` of their list."""
-    bonus = np.zeros(per_seeker) if not any(spread) else np.asarray(spread, np.float64)
-    most = min(per_seeker, nets.shape[1])
-    best = -np.sort(-nets, axis=1)[:, :most] + bonus[:most]
-    return float(np.maximum(best, 0.0).sum())
+def _wanted(
+    ids: Ids, scores: Scores, prices: _Prices, per_seeker: int, spread: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What the last of the best `per_seeker` of each list is worth, and what they are worth together, at the prices.
+
+    The last is told to be worth no less than what makes taking it worth while.
+    """
+    people, most = len(ids), min(per_seeker, ids.shape[1])
+    bonus = np.zeros(most) if not any(spread) else np.asarray(spread[:most], np.float64)
+    last, total = np.full(people, -max(spread, default=0.0)), np.zeros(people)
+    for block in _blocks(people):
+        nets = prices.nets(ids[block], scores[block])
+        best = -np.sort(np.partition(-nets, most - 1, axis=1)[:, :most], axis=1)
+        total[block] = np.maximum(best + bonus, 0.0).sum(axis=1)
+        if most == per_seeker:
+            last[block] = np.maximum(last[block], best[:, -1])
+    return last, total
 
 
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    """Lists of n people, each (n, k): ids, scores, and what is left of a score when the price is paid."""
-
-    ids: Ids
-    scores: Scores
-    nets: NDArray[np.float64]
+def _empty(people: int, length: int) -> tuple[Ids, Scores]:
+    return np.full((people, length), NOTHING, np.int64), np.zeros((people, length), np.float32)
 
 
-def _joined(lists: _Lists, more: _Lists, chosen: Ids) -> tuple[Ids, Scores]:
-    """Both lists of each person in one, what they were given first, then by net worth, as long as `allocate` takes."""
-    ids, more_ids = lists.ids, more.ids
-    length = min(MOST_CANDIDATES, ids.shape[1] + more_ids.shape[1])
-    joined = np.full((len(ids), length), NOTHING, np.int64)
-    worth = np.zeros((len(ids), length), np.float32)
-    for start in range(0, len(ids), _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        both = np.concatenate([ids[rows], more_ids[rows]], axis=1)
-        gross = np.concatenate([lists.scores[rows], more.scores[rows]], axis=1)
-        key = np.concatenate([lists.nets[rows], more.nets[rows]], axis=1)
-        known = np.any(more_ids[rows][:, :, None] == ids[rows][:, None, :], axis=2)
-        key[:, ids.shape[1] :][known] = -np.inf
-        given = np.any(both[:, :, None] == np.where(chosen[rows] == NOTHING, -2, chosen[rows])[:, None, :], axis=2)
+def _joined(
+    lists: RankedTable, more: RankedTable, plan: Plan, prices: Mapping[str, _Prices], named: NDArray[np.str_]
+) -> RankedTable:
+    """Both lists of each person in one, what they were given first, then by net worth, no longer than is of use.
+
+    `prices` are those of each class's turn.
+    """
+    width = lists.k
+    joined = _empty(len(lists), min(_LONGEST, width + more.k))
+    longest = 0
+    for block in _blocks(len(lists)):
+        ids, scores = (
+            np.concatenate([mine[block], others[block]], axis=1)
+            for mine, others in ((lists.ids, more.ids), (lists.scores, more.scores))
+        )
+        key = np.full(ids.shape, -np.inf)
+        for name, each in prices.items():
+            rows = named[block] == name if len(prices) > 1 else np.ones(len(ids), np.bool_)
+            key[rows] = each.nets(ids[rows], scores[rows])
+        known = np.any(ids[:, width:, None] == ids[:, None, :width], axis=2)
+        key[:, width:][known] = -np.inf
+        chosen = np.where(plan.chosen[block] == NOTHING, -2, plan.chosen[block])
+        given = np.any(ids[:, :, None] == chosen[:, None, :], axis=2)
         key = np.where(given & (key > -np.inf), np.inf, key)
-        order = np.argsort(-key, axis=1, kind="stable")[:, :length]
+        order = np.argsort(-key, axis=1, kind="stable")[:, : joined[0].shape[1]]
         kept = np.take_along_axis(key, order, axis=1) > -np.inf
-        joined[rows] = np.where(kept, np.take_along_axis(both, order, axis=1), NOTHING)
-        worth[rows] = np.where(kept, np.take_along_axis(gross, order, axis=1), 0.0)
-    return joined, worth
+        joined[0][block] = np.where(kept, np.take_along_axis(ids, order, axis=1), NOTHING)
+        joined[1][block] = np.where(kept, np.take_along_axis(scores, order, axis=1), 0.0)
+        longest = max(longest, int(kept.sum(axis=1).max(initial=0)))
+    return RankedTable(joined[0][:, :longest], joined[1][:, :longest])

@@ -28,6 +28,7 @@ SCORE_DECIMALS = 9  # equal inputs must tie, whichever sum they went through
 _SCALE = 10.0**SCORE_DECIMALS
 _ROUNDING = 1.1e-9  # a bound is compared with a score that was rounded
 _SPHERE_SLACK_KM = 1e-6
+LAST_ID = np.iinfo(np.int64).max
 _ANYTHING = -1e300  # less than any score less any price
 
 MOST_WANTED = 48  # occupations that a search goes through one by one
@@ -856,14 +857,19 @@ def _take_out(nets: Array, numbers: Array, places: Array, grosses: Array, size: 
     numbers[size:] = -1
     places[size:] = -1
     grosses[size:] = 0.0
+    for at in range(size):
+        if places[at] < 0:
+            numbers[at] = -1
 
 
 @compiled
 def search_many(
     main: Segment, delta: Segment, asked: Asked, tables: Tables, scale: Scale, limits: Limits, titles: int,
-    ids: Array, places: Array, scores: Array, read: Array,
+    leasts: Array, ids: Array, places: Array, scores: Array, read: Array,
 ) -> None:  # fmt: skip
     """The best k for each of n people, written to ids, places and scores, each (n, k); -1, -1, 0 where there is none.
+
+    `leasts` (n,), or empty: what counts for a person only from that score less price on.
 
     A place is the row in main, or the rows of main and the row in delta. `titles` is how many there are. `read` (3,)
     is raised by the blocks, chunks and rows that were looked at.
@@ -913,6 +919,10 @@ def search_many(
                 special[wanted[each]] = False
             wanted, wanted_skills = wanted[:MOST_WANTED], wanted_skills[:MOST_WANTED]
         size = 0
+        if len(leasts) and leasts[each_person] > -math.inf:
+            # As though the list were full of what is worth just that, and comes behind all others worth the same.
+            size = len(nets)
+            nets[:], numbers[:], where[:], grosses[:] = leasts[each_person], LAST_ID, -1, 0.0
         for part in range(2):
             segment = delta if part else main
             if len(segment.rows):

@@ -52,6 +52,9 @@ def test_chunks_give_the_lists_of_all_at_once(city: tuple[MatchIndex, tuple[Seek
     among = np.array([opening for opening in index.rank_many(seekers, k=9).ids[0] if opening >= 0])
     expected = index.rank_many(seekers, k=4, prices=prices, among=among)
     assert same(ranking.rank_many(seekers, k=4, prices=prices, among=among), expected)
+    leasts = np.linspace(0, 0.6, len(seekers))
+    expected = index.rank_many(seekers, k=4, leasts=leasts)
+    assert same(ranking.rank_many(seekers, k=4, leasts=leasts), expected)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(

@@ -108,6 +108,23 @@ def test_prices_reorder_a_list_and_leave_its_scores_gross(name: str) -> None:
     assert changed > 10
 
 
+def test_only_what_is_worth_as_much_as_is_asked_is_listed() -> None:
+    index, seekers, openings = build("city", seed=15, openings=2000, seekers=60)
+    index.add([replace(opening, id=opening.id + 100_000) for opening in openings[:300]])
+    prices = (np.array([opening.id for opening in openings]), np.full(len(openings), 0.125, np.float32))
+    whole = index.rank_many(seekers, k=15, prices=prices)
+    cost = np.where(whole.ids < 100_000, 0.125, 0.0)
+    nets = np.where(whole.ids >= 0, whole.scores - cost, -np.inf)
+    # Just what the fifth is worth, somewhat more than it, nothing at all, and more than anything.
+    leasts = np.array([[nets[row, 4] - 1e-6, nets[row, 4] + 1e-6, -np.inf, 2.0][row % 4] for row in range(len(nets))])
+    found = index.rank_many(seekers, k=15, prices=prices, leasts=leasts)
+    kept = nets >= leasts[:, None]
+    assert np.array_equal(found.ids, np.where(kept, whole.ids, -1))
+    assert np.array_equal(found.scores, np.where(kept, whole.scores, 0))
+    assert {int(length) for length in found.lengths} >= {0, 15}
+    assert (found.lengths[0::4] >= 5)[whole.lengths[0::4] >= 5].all()
+
+
 @pytest.mark.parametrize(
     ("asked", "words"),
     [
@@ -116,6 +133,8 @@ def test_prices_reorder_a_list_and_leave_its_scores_gross(name: str) -> None:
         ({"prices": ([1, 2], [0.1])}, "one id and one price each"),
         ({"prices": ([1], [-0.1])}, "not negative"),
         ({"prices": ([1], [float("nan")])}, "finite"),
+        ({"leasts": [0.1, 0.2]}, "one number for each person"),
+        ({"leasts": [float("nan")]}, "one number for each person"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(asked: dict[str, Any], words: str) -> None:
