@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ _SEX: Mapping[str | None, int] = {None: -1, **{sex: place for place, sex in enum
 _PRIORITY = {priority: place for place, priority in enumerate(PRIORITIES)}
 _EDUCATION: dict[str | None, int] = {None: -1}
 _EDUCATION.update(EDUCATION_RANK)
+_NOTHING: Mapping[type[np.generic], NDArray[Any]] = {each: np.zeros(0, each) for each in (np.int32, np.float64)}
+for _each in _NOTHING.values():
+    _each.flags.writeable = False
 
 
 class Questions:
@@ -93,6 +97,7 @@ class Questions:
         places["floor_km"] = np.where(rough, self._market.weights.district_floor_km, 0.0)
         close = [self._closeness.to(want) for want in wants]
         said = [self._said(each) for each in words]
+        titles, values, occupations, most = zip(*said, strict=True) if said else ((), (), (), ())
         return Asked(
             seekers=_read_only(rows),
             anchors=_read_only(places),
@@ -100,15 +105,13 @@ class Questions:
             close_starts=_starts([each for each, _ in close]),
             close_occupations=_joined([each for each, _ in close], np.int32),
             close_values=_joined([each for _, each in close], np.float64),
-            word_starts=_starts([each for each, _, _, _ in said]),
-            word_titles=_joined([each for each, _, _, _ in said], np.int32),
-            word_values=_joined([each for _, each, _, _ in said], np.float64),
-            said_starts=_starts([each for _, _, each, _ in said]),
-            said_occupations=_joined([each for _, _, each, _ in said], np.int32),
-            said_most=_joined([each for _, _, _, each in said], np.float64),
-            lacking=_read_only(
-                np.array([self._lacking(each) for each in held], np.bool_).reshape(len(held), len(self._sets))
-            ),
+            word_starts=_starts(titles),
+            word_titles=_joined(titles, np.int32),
+            word_values=_joined(values, np.float64),
+            said_starts=_starts(occupations),
+            said_occupations=_joined(occupations, np.int32),
+            said_most=_joined(most, np.float64),
+            lacking=_read_only(_table([self._lacking(each) for each in held], len(self._sets))),
         )
 
     def _lacking_by(self, held: frozenset[str]) -> NDArray[np.bool_]:
@@ -120,15 +123,22 @@ class Questions:
         titles = _read_only(np.concatenate([each for each, _ in found]))
         values = _read_only(np.concatenate([each for _, each in found]))
         segments = (self._market.main, self._market.delta)
-        return titles, values, *most_said(segments, titles, values, len(self._market.tables.usual))
+        occupations, most = most_said(segments, titles, values, len(self._market.tables.usual))
+        return titles, values, _read_only(occupations), _read_only(most)
 
 
 def _starts(lists: Sequence[NDArray[Any]]) -> NDArray[np.int32]:
-    return _read_only(np.cumsum([0, *(len(each) for each in lists)]).astype(np.int32))
+    return _read_only(np.array([0, *accumulate(len(each) for each in lists)], np.int32))
 
 
 def _joined(lists: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:
-    return _read_only(np.concatenate([np.zeros(0, dtype), *lists]))
+    if len(lists) == 1:  # one person mostly has one wish, which is remembered as it is
+        return lists[0]
+    return _read_only(np.concatenate(lists)) if lists else _NOTHING[dtype]
+
+
+def _table(lists: Sequence[NDArray[np.bool_]], width: int) -> NDArray[np.bool_]:
+    return np.stack(lists) if lists else np.zeros((0, width), np.bool_)
 
 
 def _read_only(array: NDArray[Any]) -> NDArray[Any]:

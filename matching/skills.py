@@ -58,7 +58,11 @@ class Closeness:
             close[self._same[wanted]] = 1.0
         close |= self._learnt.get(wanted, {})
         known = [(place, value) for place, value in close.items() if value > 0]
-        return np.array([place for place, _ in known], np.int32), np.array([value for _, value in known], np.float64)
+        places = np.array([place for place, _ in known], np.int32)
+        values = np.array([value for _, value in known], np.float64)
+        # They are remembered, and handed on as they are.
+        places.flags.writeable = values.flags.writeable = False
+        return places, values
 
 
 def _kin_of(code: str) -> tuple[str, str]:
