@@ -557,10 +557,6 @@ def _scan(
     """Judge and score the rows from `start` to `end`, which are no nearer than two bounds tell; the heap's new size."""
     for at in range(start, end):
         row = segment.rows[at]
-        if _is_barred(row, segment.is_open[at], segment.left[at], seeker, person, scale.today):
-            continue
-        if len(mask) and not mask[at]:
-            continue
         skill = _skill(row, seeker, person, scale)
         if skill < skill_min:
             continue
@@ -569,6 +565,11 @@ def _scan(
         price = float(prices[at]) if len(prices) else 0.0
         most = chance * commute_most * (at_home + near_most + scale.hours) - price + _ROUNDING
         if size == len(nets) and most < nets[0]:
+            continue
+        # Most rows are not good enough, and few of them barred: the rules are asked last.
+        if (len(mask) and not mask[at]) or _is_barred(
+            row, segment.is_open[at], segment.left[at], seeker, person, scale.today
+        ):
             continue
         km = nearest_km(row, seeker, anchors, scale)
         if km > seeker.max_km:
