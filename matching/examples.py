@@ -52,21 +52,9 @@ class Examples:
         seen = self._marks.of([*titles, *map(_plain, names)])
         named = seen[len(titles) :]
         self._rows = seen.T.tocsr()
-
-        counts = np.ones(len(names))
-        for title in titles:
-            for meaning, number in told[title].items():
-                counts[meaning] += number
-        worth = counts**-BALANCE
-        worth /= np.sqrt((counts * worth).sum() / counts.sum()) ** 2
-        targets = np.zeros((len(titles) + len(names), len(names)))
-        for place, title in enumerate(titles):
-            for meaning, number in told[title].items():
-                targets[place, meaning] = number * worth[meaning]
-        targets[np.arange(len(titles), len(targets)), np.arange(len(names))] = worth
-        weights = targets.sum(axis=1)
+        shares, weights = _targets([told[title] for title in titles], len(names))
         likeness = (named @ named.T).toarray()
-        smoothed = (targets / weights[:, None]) @ ((1 - SHARED_NAMES) * np.eye(len(names)) + SHARED_NAMES * likeness)
+        smoothed = shares @ ((1 - SHARED_NAMES) * np.eye(len(names)) + SHARED_NAMES * likeness)
 
         root = np.sqrt(weights)
         kernel = _kernel((seen @ seen.T).toarray()).astype(np.float64) * root[:, None] * root
@@ -164,6 +152,26 @@ def _worded(text: str) -> dict[str, float]:
             for mark, value in told:
                 marks[mark] = marks.get(mark, 0.0) + value
     return marks
+
+
+def _targets(told: Sequence[Mapping[int, int]], meanings: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What each title means and what that weighs, and behind them each meaning's name, which was told once.
+
+    (titles + meanings, meanings) shares that sum to 1, and (titles + meanings,) weights.
+    """
+    counts = np.ones(meanings)
+    for each in told:
+        for meaning, number in each.items():
+            counts[meaning] += number
+    worth = counts**-BALANCE
+    worth /= (counts * worth).sum() / counts.sum()
+    weighed = np.zeros((len(told), meanings))
+    for place, each in enumerate(told):
+        for meaning, number in each.items():
+            weighed[place, meaning] = number * worth[meaning]
+    weighed = np.concatenate([weighed, np.diag(worth)])
+    weights = weighed.sum(axis=1)
+    return weighed / weights[:, None], weights
 
 
 def _kernel(alike: Any) -> Any:
