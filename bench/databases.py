@@ -249,11 +249,12 @@ class PostgreSQL:
         )
         # Without it the planner reads the whole table for the nearest 2,000.
         self._indexed = psycopg.connect(conninfo, autocommit=True, options="-c enable_seqscan=off")
+        self._changing = psycopg.connect(conninfo, autocommit=True)
 
     def close(self) -> None:
-        """End both connections."""
-        self._whole.close()
-        self._indexed.close()
+        """End all connections."""
+        for connection in (self._whole, self._indexed, self._changing):
+            connection.close()
 
     def ask(self, statement: str, parameters: Parameters, *, whole: bool) -> tuple[float, Answer]:
         """Seconds that a statement took, and its answer; over the whole table or by its indexes."""
@@ -263,6 +264,46 @@ class PostgreSQL:
         begun = _running_seconds(pid)
         rows = connection.execute(text.encode(), used, prepare=True).fetchall()
         return _running_seconds(pid) - begun, _answer(rows)
+
+    def index_ids_and_days(self) -> None:
+        """Two indexes more, four in all: what closes a posting finds it by its id, what ends one by its last day."""
+        self._changing.execute("CREATE UNIQUE INDEX postings_id ON postings (id)")
+        self._changing.execute("CREATE INDEX postings_valid_until ON postings (valid_until)")
+
+    def copy_in(self, table: Mapping[str, NDArray[Any]]) -> float:
+        """Seconds that adding rows by COPY takes; they are taken back."""
+        parts = list(_binary(table))
+
+        def copy(cursor: "psycopg.Cursor[Any]") -> None:
+            with cursor.copy("COPY postings FROM STDIN (FORMAT binary)") as copy:
+                for part in parts:
+                    copy.write(part)
+
+        return self._changed(copy)
+
+    def insert(self, table: Mapping[str, NDArray[Any]]) -> float:
+        """As `copy_in`, by one prepared INSERT for each row, sent without waiting for answers."""
+        marks = ", ".join("%s" for _ in table)
+        statement = f"INSERT INTO postings VALUES ({marks}, {POINT.format('', '')})"  # noqa: S608  # marks alone
+        statement = statement.replace(":lon", "%s").replace(":lat", "%s")
+        columns = (*table.values(), table["lon"], table["lat"])
+        rows = list(zip(*(each.tolist() for each in columns), strict=True))
+        return self._changed(lambda cursor: cursor.executemany(statement.encode(), rows))
+
+    def delete(self, ids: Sequence[int]) -> float:
+        """Seconds that deleting rows takes; it is taken back."""
+        return self._changed(lambda cursor: cursor.execute("DELETE FROM postings WHERE id = ANY(%b)", (list(ids),)))
+
+    def _changed(self, change: Callable[["psycopg.Cursor[Any]"], object]) -> float:
+        pid = self._changing.info.backend_pid
+        with self._changing.cursor() as cursor:
+            cursor.execute("BEGIN")
+            begun = _running_seconds(pid)
+            change(cursor)
+            spent = _running_seconds(pid) - begun
+            cursor.execute("ROLLBACK")
+            cursor.execute("VACUUM postings")  # what was taken back lies in the table until then
+        return spent
 
 
 @contextmanager
