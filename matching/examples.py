@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import isotonic_regression
 from scipy.sparse import csr_array, hstack
 
 Floats = NDArray[np.float32]
@@ -200,6 +199,8 @@ def _rising(points: Any, hits: Any, weights: Any) -> Line:
 
     A line that is usual counts as a few cases, so that few examples do not bend it.
     """
+    from scipy.optimize import isotonic_regression  # noqa: PLC0415 - a third of a second that only examples pay
+
     points, hits = np.concatenate([points, _USUAL[:, 0]]), np.concatenate([hits, _USUAL[:, 1]])
     weights = np.concatenate([weights, np.full(len(_USUAL), _USUAL_CASES)])
     order = np.lexsort((hits, points))

@@ -80,7 +80,7 @@ class _State:
         if market.tables is self.market.tables:
             return replace(self, market=market)
         titles = market.vocabularies.titles.values[self.market.titles : market.titles]
-        return self.of(market, _with_titles(self.words, titles, market), self.today)
+        return self.of(market, _with_titles(self.words, titles), self.today)
 
     def segments(self) -> tuple[tuple[Segment, int], ...]:
         """Both segments, each with the place of its first row."""
@@ -355,16 +355,13 @@ def _size(state: _State) -> int:
     return len(state.market.main.rows) + len(state.market.delta.rows)
 
 
-def _with_titles(words: tuple[TitleWords, ...], titles: Sequence[str], market: Market) -> tuple[TitleWords, ...]:
+def _with_titles(words: tuple[TitleWords, ...], titles: Sequence[str]) -> tuple[TitleWords, ...]:
     """More titles, in sets of falling size: each title is taken up again only as often as the sizes double."""
     if not titles:
         return words
-    base = words[-1].base + len(words[-1])
-    sets = [*words, TitleWords.of(titles, base)]
+    sets = [*words, TitleWords.of(titles, words[-1].base + len(words[-1]))]
     while len(sets) > 1 and len(sets[-2]) < 2 * len(sets[-1]):
-        last, before = sets.pop(), sets.pop()
-        end = last.base + len(last)
-        sets.append(TitleWords.of(market.vocabularies.titles.values[before.base : end], before.base))
+        sets[-2:] = [TitleWords.joined(sets[-2:])]
     return tuple(sets)
 
 

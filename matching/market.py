@@ -119,11 +119,13 @@ class Market:
         rows = _rows_of(table, vocabularies, weights)
         nothing = _Columns(rows[:0], table.openings[:0], np.zeros(0, np.bool_))
         columns = _Columns(rows, table.openings, np.ones(len(rows), np.bool_))
-        return cls._built(columns, nothing, vocabularies, weights)
+        return cls._built(columns, nothing, vocabularies, weights, len(vocabularies.titles))
 
     @classmethod
-    def _built(cls, main: "_Columns", delta: "_Columns", vocabularies: Vocabularies, weights: Weights) -> "Market":
-        tables, titles = _tables_of(vocabularies, weights), len(vocabularies.titles)
+    def _built(
+        cls, main: "_Columns", delta: "_Columns", vocabularies: Vocabularies, weights: Weights, titles: int
+    ) -> "Market":
+        tables = _tables_of(vocabularies, weights)
         segments = [_segment(columns, tables, weights, titles) for columns in (main, delta)]
         return cls(
             weights=weights,
@@ -171,7 +173,7 @@ class Market:
         if len(delta.rows) > max(DELTA_LEAST, len(self.main.rows) // 8):
             # All in one: each further delta would cost more than this.
             whole = _Columns.of(self.main, np.setdiff1d(self.main_by_id, replaced)).with_more(delta)
-            return self._built(whole, delta.head(0), self.vocabularies, self.weights)
+            return self._built(whole, delta.head(0), self.vocabularies, self.weights, len(self.vocabularies.titles))
         tables, titles = _tables_of(self.vocabularies, self.weights), len(self.vocabularies.titles)
         main, main_by_id = self.main, self.main_by_id
         if np.any(replaced >= 0):
@@ -227,6 +229,7 @@ class Market:
             whole.head(0),
             self.vocabularies,
             self.weights,
+            self.titles,
         )
 
     def places_of(self, ids: NDArray[np.int64]) -> Positions:
@@ -402,7 +405,9 @@ def _segment(columns: _Columns, tables: Tables, weights: Weights, titles: int) -
         chunks=_frozen(chunks),
         blocks=_frozen(blocks),
         whole=_frozen(_envelopes(rows, left, np.array([0]), np.array([len(rows)]), tables, weights)),
-        title_starts=_frozen(np.searchsorted(pairs, np.arange(titles + 1) * len(tables.usual)).astype(np.int32)),
+        title_starts=_frozen(
+            np.append(0, np.cumsum(np.bincount(pairs // len(tables.usual), minlength=titles))).astype(np.int32)
+        ),
         title_occupations=_frozen((pairs % len(tables.usual)).astype(np.int32)),
     )
 

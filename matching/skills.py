@@ -7,6 +7,7 @@ occupation code holds many jobs, and who asked for 工地小工 is served best b
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any
@@ -20,9 +21,11 @@ from matching.weights import SAME_FAMILY, SAME_GROUP, Weights
 Integers = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
+_WORDS = re.compile(r"[^\W_]+")  # letters and digits, as `str.isalnum` tells them
 _BRACKETS = re.compile(r"[(\[【〔《<「][^)\]】〕》>」]*[)\]】〕》>」]")
-_BAIT = ("急招", "急聘", "诚聘", "诚招", "高薪", "直招", "招聘", "招")
-_ENDINGS = ("师傅", "人员", "工人", "工", "员", "的")
+# Both leave two signs at least.
+_BAIT = re.compile(r"\A(?:(?:急招|急聘|诚聘|诚招|高薪|直招|招聘|招)(?=..))+")
+_ENDING = re.compile(r"(?<=..)(?:师傅|人员|工人|工|员|的)\Z")
 
 
 class Closeness:
@@ -92,27 +95,51 @@ class TitleWords:
     @classmethod
     def of(cls, titles: Iterable[str], base: int = 0) -> "TitleWords":
         """From the titles themselves."""
+        plain = [_plain(title) for title in titles]
+        pieces = [_pieces(title) for title in plain]
+        title_of = np.repeat(np.arange(len(plain), dtype=np.int32), [len(some) for some in pieces])
+        holders, codes, signs = _pairs_by_text([*plain, *(piece for some in pieces for piece in some)])
+        cut = np.searchsorted(holders, len(plain))
+        whole = _Members(codes[:cut], holders[:cut], len(plain))
+        piece = _Members(codes[cut:], holders[cut:] - len(plain), len(title_of))
+        known = _distinct(codes)
+        pairs = [signs[code // len(signs)] + signs[code % len(signs)] for code in known.tolist()]
+        return cls._built(whole, piece, title_of, known, pairs, base)
+
+    @classmethod
+    def joined(cls, sets: Sequence["TitleWords"]) -> "TitleWords":
+        """Sets of titles that follow each other as one set; no title is taken apart again."""
         place: dict[str, int] = {}
-        whole: list[Integers] = []
-        pieces: list[Integers] = []
-        title_of: list[int] = []
-        for number, title in enumerate(titles):
-            plain = _plain(title)
-            whole.append(_numbers(_pairs(plain), place))
-            for piece in _pieces(plain):
-                pieces.append(_numbers(_pairs(piece), place))
-                title_of.append(number)
-        columns = {"title_of": np.array(title_of, np.int32)}
-        for name, sets in (("whole", whole), ("piece", pieces)):
-            sizes = np.array([len(each) for each in sets], np.int32)
-            members = np.concatenate([*sets, np.zeros(0, np.int32)])
-            order = np.argsort(members, kind="stable")
-            columns[f"{name}_sizes"] = sizes
-            columns[f"{name}_starts"] = np.searchsorted(members[order], np.arange(len(place) + 1)).astype(np.int32)
-            columns[f"{name}_holders"] = np.repeat(np.arange(len(sets), dtype=np.int32), sizes)[order]
+        places = [np.array([place.setdefault(pair, len(place)) for pair in each.pairs], np.int64) for each in sets]
+        before = np.cumsum([0, *(len(each) for each in sets)]).astype(np.int32)
+        title_of = [each.columns["title_of"] + first for each, first in zip(sets, before, strict=False)]
+        whole, piece = (
+            _Members.joined([_Members.of(each.columns, name, codes) for each, codes in zip(sets, places, strict=True)])
+            for name in ("whole", "piece")
+        )
+        return cls._built(whole, piece, np.concatenate(title_of), np.arange(len(place)), tuple(place), sets[0].base)
+
+    @classmethod
+    def _built(
+        cls,
+        whole: "_Members",
+        piece: "_Members",
+        title_of: Integers,
+        known: NDArray[np.int64],
+        pairs: Sequence[str],
+        base: int,
+    ) -> "TitleWords":
+        """`known` are the codes of the pairs, rising."""
+        columns = {"title_of": title_of}
+        for name, members in (("whole", whole), ("piece", piece)):
+            order = np.argsort(members.codes, kind="stable")
+            starts = np.append(np.searchsorted(members.codes[order], known), len(order))
+            columns[f"{name}_sizes"] = np.bincount(members.holders, minlength=members.texts).astype(np.int32)
+            columns[f"{name}_starts"] = starts.astype(np.int32)
+            columns[f"{name}_holders"] = members.holders[order].astype(np.int32)
         for column in columns.values():
             column.flags.writeable = False
-        return cls(columns, tuple(place), base)
+        return cls(columns, pairs, base)
 
     def said_in(self, words: str, weights: Weights) -> tuple[Integers, Floats]:
         """The titles that say some of the words, and how far each does, above zero.
@@ -140,6 +167,55 @@ class TitleWords:
             float(weights.text_share),
         )
         return titles + np.int32(self.base), values
+
+
+@dataclass(frozen=True, slots=True)
+class _Members:
+    """Sets of pairs, one for each of so many texts: codes of pairs and which text holds each, both (n,)."""
+
+    codes: NDArray[np.int64]
+    holders: NDArray[Any]
+    texts: int
+
+    @classmethod
+    def of(cls, columns: Mapping[str, NDArray[Any]], name: str, codes: NDArray[np.int64]) -> "_Members":
+        """Those of whole titles or of pieces, from the columns of `TitleWords`, with a code for each pair there."""
+        each = np.repeat(codes, np.diff(columns[f"{name}_starts"]))
+        return cls(each, columns[f"{name}_holders"], len(columns[f"{name}_sizes"]))
+
+    @classmethod
+    def joined(cls, parts: Sequence["_Members"]) -> "_Members":
+        """Those of texts that follow each other."""
+        before = np.cumsum([0, *(part.texts for part in parts)])
+        holders = [part.holders + first for part, first in zip(parts, before, strict=False)]
+        return cls(np.concatenate([part.codes for part in parts]), np.concatenate(holders), int(before[-1]))
+
+
+def _pairs_by_text(plain: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.int64], Sequence[str]]:
+    """What `_pairs` finds in each text, all at once: texts and codes of their distinct pairs, by text; and the signs.
+
+    A code is the place of the first sign times the number of signs, and that of the second.
+    """
+    # A sign that is in no pair stands behind each text, so that no pair spans two of them.
+    numbers = np.frombuffer("".join(f"{text} " for text in plain).encode("utf-32-le", "surrogatepass"), np.uint32)
+    known = _distinct(numbers)
+    signs = [chr(number) for number in known.tolist()]
+    place = np.zeros(int(known.max(initial=0)) + 1, np.int64)
+    place[known] = np.arange(len(known))
+    at = place[numbers]
+    counts = np.array([sign.isalnum() for sign in signs], np.bool_)[at]
+    first = np.flatnonzero(counts[:-1] & counts[1:])
+    text = np.repeat(np.arange(len(plain)), [len(each) + 1 for each in plain])[first]
+    every = len(signs) ** 2
+    found = _distinct(text * every + at[first] * len(signs) + at[first + 1])
+    return *np.divmod(found, max(every, 1)), signs
+
+
+def _distinct(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Each number once, rising: by sorting, where `np.unique` hashes, which takes three times as long here."""
+    rising = np.sort(numbers)
+    is_first = np.append(np.ones(min(1, len(rising)), np.bool_), rising[1:] != rising[:-1])
+    return np.asarray(rising[is_first])
 
 
 @compiled
@@ -202,15 +278,11 @@ def pieces_of(text: str) -> tuple[str, ...]:
 
 
 def _pieces(plain: str) -> tuple[str, ...]:
-    bare = _BRACKETS.sub(" ", plain)
-    return tuple(_core(piece) for piece in "".join(sign if sign.isalnum() else " " for sign in bare).split())
+    return tuple(_core(piece) for piece in _WORDS.findall(_BRACKETS.sub(" ", plain)))
 
 
 def _core(piece: str) -> str:
-    while bait := next((word for word in _BAIT if piece.startswith(word) and len(piece) >= len(word) + 2), ""):
-        piece = piece.removeprefix(bait)
-    ending = next((word for word in _ENDINGS if piece.endswith(word) and len(piece) >= len(word) + 2), "")
-    return piece.removesuffix(ending)
+    return _ENDING.sub("", _BAIT.sub("", piece))
 
 
 def character_pairs(text: str) -> frozenset[str]:
@@ -220,10 +292,6 @@ def character_pairs(text: str) -> frozenset[str]:
 
 def _pairs(plain: str) -> frozenset[str]:
     return frozenset(left + right for left, right in pairwise(plain) if left.isalnum() and right.isalnum())
-
-
-def _numbers(pairs: Iterable[str], place: dict[str, int]) -> Integers:
-    return np.array([place.setdefault(pair, len(place)) for pair in pairs], np.int32)
 
 
 def _plain(text: str) -> str:

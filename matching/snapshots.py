@@ -82,7 +82,7 @@ def save_snapshot(path: str | Path, market: Market, words: Sequence[TitleWords],
     if len(market.delta.rows) or len(market.main_by_id) < len(market.main.rows):
         market = market.compact()
     if len(words) > 1:
-        words = [TitleWords.of(market.vocabularies.titles.values)]
+        words = [TitleWords.joined(words)]
     arrays = dict(_arrays(market, words[0]))
     head: dict[str, Any] = {
         "today": today.isoformat(),
@@ -163,8 +163,13 @@ def _arrays(market: Market, words: TitleWords) -> Iterator[tuple[str, NDArray[An
     for name, array in market.main._asdict().items():
         yield f"main_{name}", array
     yield "main_by_id", market.main_by_id
+    # A change under way may have brought more titles, which this market's words do not know yet.
+    texts = {
+        "titles": market.vocabularies.titles.values[: market.titles],
+        "employers": market.vocabularies.employers.values[:],
+    }
     for name in _LONG:
-        joined, ends = Texts.split(getattr(market.vocabularies, name).values)
+        joined, ends = Texts.split(texts[name])
         yield f"{name}_joined", joined
         yield f"{name}_ends", ends
     yield "pairs", np.frombuffer("".join(words.pairs).encode("utf-8", "surrogatepass"), np.uint8)

@@ -44,6 +44,32 @@ def test_an_opened_index_changes_and_its_file_does_not(tmp_path: Path) -> None:
     assert (tmp_path / "index").read_bytes() == before
 
 
+def test_titles_of_a_change_under_way_are_not_saved(tmp_path: Path) -> None:
+    index = MatchIndex.build([plain_opening(1, title="保安")], today=TODAY)
+    # Another thread has come so far with its change: the vocabulary has grown, the index does not stand on it yet.
+    index._state.market.with_openings(OpeningTable.of([plain_opening(2, title="保洁")]))
+    index.save(tmp_path / "index")
+    opened = MatchIndex.open(tmp_path / "index")
+    opened.add([plain_opening(3, title="厨师")])
+    whole = MatchIndex.build([plain_opening(1, title="保安"), plain_opening(3, title="厨师")], today=TODAY)
+    seeker = plain_seeker(skills_text="厨师")
+    assert opened.rank(seeker) == whole.rank(seeker)
+
+
+def test_words_of_titles_that_came_one_by_one_are_saved(tmp_path: Path) -> None:
+    titles = [f"{name}{number}号" for number in range(9) for name in ("保安", "厨师", "（夜班）")]
+    openings = [plain_opening(each, title=title) for each, title in enumerate(titles)]
+    index = MatchIndex.build(openings[:5], today=TODAY)
+    for opening in openings[5:]:
+        index.add([opening])
+    index.save(tmp_path / "index")
+    whole = MatchIndex.build(openings, today=TODAY)
+    for text in ("厨师3号", "夜班", "保安、厨师", "8号"):
+        seeker = plain_seeker(skills_text=text)
+        assert index.rank(seeker) == whole.rank(seeker)
+        assert MatchIndex.open(tmp_path / "index").rank(seeker) == whole.rank(seeker)
+
+
 def test_one_who_has_the_old_file_open_keeps_it(tmp_path: Path) -> None:
     MatchIndex.build([plain_opening(1)], today=TODAY).save(tmp_path / "index")
     old = MatchIndex.open(tmp_path / "index")
