@@ -105,7 +105,7 @@ def save_snapshot(path: str | Path, market: Market, words: Sequence[TitleWords],
             begin = file.tell() + -file.tell() % _ALIGNED
             for name, array in arrays.items():
                 file.seek(begin + head["arrays"][name]["at"])
-                file.write(array.tobytes())
+                file.write(array.view(np.uint8).data)
             file.truncate(begin + at)
             file.flush()
             os.fsync(file.fileno())
