@@ -54,7 +54,8 @@ def section_of(run: str) -> str:
     )
     machine = f"{len(os.sched_getaffinity(0))} cores, {processor()}, Python {platform.python_version()}"
     where = f"{datetime.now(UTC):%Y-%m-%d}, {machine}"
-    return f"## bench/{run}\n\n`uv run --group bench bench/{run}` · {where}\n\n```text\n{done.stdout.strip()}\n```\n"
+    printed = "\n".join(line.rstrip() for line in done.stdout.strip().splitlines())
+    return f"## bench/{run}\n\n`uv run --group bench bench/{run}` · {where}\n\n```text\n{printed}\n```\n"
 
 
 def keep(run: str, section: str) -> None:
