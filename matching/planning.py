@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from matching.allocation import Plan, allocate
+from matching.allocation import MOST_CANDIDATES, Plan, allocate
 from matching.index import Prices
 from matching.ranked_tables import NOTHING, RankedTable
 from matching.values import Priority, Seeker
@@ -69,7 +69,8 @@ def plan_all(
         raise ValueError("rounds must not be negative")
     known = np.asarray(opening_ids, np.int64)
     named = np.full(len(seekers), Priority.NONE.value) if priority is None else np.asarray(priority, np.str_)
-    lists = index.rank_many(seekers, FIRST_LIST, threads, among=known)
+    length = max(FIRST_LIST, per_seeker)  # a list that is shorter than what one may be given proves nothing
+    lists = index.rank_many(seekers, length, threads, among=known)
     best: Plan | None = None
     while True:
         plan = allocate(
@@ -83,7 +84,7 @@ def plan_all(
             spread,
             gap=gap / 4,
         )
-        more = _empty(len(seekers), FIRST_LIST)
+        more = _empty(len(seekers), length)
         turns, met = [], []
         for turn in plan.turns:
             rows = np.flatnonzero(named == turn.priority.value) if priority is not None else np.arange(len(seekers))
@@ -91,7 +92,7 @@ def plan_all(
             leasts, before = _wanted(lists.ids[rows], lists.scores[rows], prices, per_seeker, spread)
             found = index.rank_many(
                 [seekers[row] for row in rows.tolist()],
-                FIRST_LIST,
+                length,
                 threads,
                 prices.raised,
                 among=prices.raised[0],
@@ -185,7 +186,8 @@ def _joined(
     `prices` are those of each class's turn.
     """
     width = lists.k
-    joined = _empty(len(lists), min(_LONGEST, width + more.k))
+    longest_of_use = min(MOST_CANDIDATES, max(_LONGEST, plan.chosen.shape[1]))
+    joined = _empty(len(lists), min(longest_of_use, width + more.k))
     longest = 0
     for block in _blocks(len(lists)):
         ids, scores = (

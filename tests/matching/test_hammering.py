@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -163,15 +163,6 @@ def start(work: Callable[[T], None], who: T, failed: list[object]) -> threading.
     thread = threading.Thread(target=run)
     thread.start()
     return thread
-
-
-@pytest.fixture
-def quick_switches() -> Iterator[None]:
-    """Threads take turns two hundred times as often as usual."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(usual / 200)
-    yield
-    sys.setswitchinterval(usual)
 
 
 @pytest.mark.usefixtures("quick_switches")

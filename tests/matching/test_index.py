@@ -4,7 +4,6 @@ Readers take no lock. The tests below read while a change is being made, from in
 """
 
 import itertools
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -388,15 +387,6 @@ def test_a_change_leaves_the_market_that_a_reader_holds_as_it_was(change: str) -
 
 
 READERS, ROUNDS = 3, 60
-
-
-@pytest.fixture
-def quick_switches() -> Iterator[None]:
-    """Threads take turns two hundred times as often as usual."""
-    usual = sys.getswitchinterval()
-    sys.setswitchinterval(usual / 200)
-    yield
-    sys.setswitchinterval(usual)
 
 
 @pytest.mark.usefixtures("quick_switches")

@@ -121,6 +121,21 @@ def test_lists_that_grow_give_up_no_place_of_a_floor_and_no_bound_falls_below_it
     assert all(plan.total <= plan.bound + 1e-9 for plan in plans)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_the_bound_holds_where_more_is_wanted_than_a_first_list_holds(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matching.planning.FIRST_LIST", 2)
+    monkeypatch.setattr("matching.planning._LONGEST", 3)
+    index, seekers, openings = market(seed)
+    ids, caps = [opening.id for opening in openings], np.full(len(openings), len(seekers))
+    best = optimum(every_score(index, seekers, ids), caps, 5)
+    for rounds in range(3):
+        plan = plan_all(index, seekers, ids, caps, per_seeker=5, gap=1e-9, rounds=rounds)
+        assert best <= plan.bound * (1 + 1e-6)
+        assert plan.total == pytest.approx(best, rel=1e-5)  # there is room for everybody's five
+
+
 def test_a_plan_for_nobody_or_of_nothing_is_empty() -> None:
     index, seekers, _ = market(400)
     assert plan_all(index, [], [1, 2], [1, 1]).chosen.shape == (0, 3)
