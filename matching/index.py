@@ -77,10 +77,12 @@ class _State:
 
     def with_market(self, market: Market) -> "_State":
         """Another market, of which only what is new is worked out."""
-        if market.tables is self.market.tables:
+        if market.delta.rows is self.market.delta.rows:
             return replace(self, market=market)
         titles = market.vocabularies.titles.values[self.market.titles : market.titles]
-        return self.of(market, _with_titles(self.words, titles), self.today)
+        words = _with_titles(self.words, titles)
+        questions = Questions(market, words, self.questions)
+        return _State(market, words, questions, market.scale(self.today), self.today)
 
     def segments(self) -> tuple[tuple[Segment, int], ...]:
         """Both segments, each with the place of its first row."""

@@ -26,7 +26,7 @@ from matching.opening_tables import (
     Shared,
 )
 from matching.scores import KIND_TABLE, PROGRAMME_TABLE, fixed_parts, scale_of, shares_of
-from matching.search import EARTH_RADIUS_KM, ENVELOPE, ROW, UNKNOWN_DAY, Scale, Segment, Tables, find, split
+from matching.search import EARTH_RADIUS_KM, ENVELOPE, ROW, UNKNOWN_DAY, Scale, Segment, Tables, enclose, find, split
 from matching.values import DEMAND_BARRED_BY, EDUCATION_RANK, Limit, Opening, Place
 from matching.weights import Weights
 
@@ -34,8 +34,9 @@ BLOCK_KM = 20.0
 CHUNK_ROWS = 32  # at most, in one chunk
 BUNDLE = 16  # chunks
 DELTA_LEAST = 60_000  # a delta below this is kept apart, however small the main segment
+# NumPy copies a row field by field, but where it takes some or knows no fields: forty times as fast.
+_WHOLE = np.dtype((np.void, ROW.itemsize))
 _KM_A_DEGREE = EARTH_RADIUS_KM * np.pi / 180
-_CHORD_SLACK = 1e-9  # six millimetres
 
 Rows = NDArray[np.void]
 Positions = NDArray[np.int64]
@@ -69,15 +70,14 @@ class Vocabulary(Generic[T]):
     def _known(self) -> dict[T, int]:
         return {value: place for place, value in enumerate(self.values)}
 
-    def positions(self, values: Iterable[T]) -> NDArray[np.int32]:
+    def positions(self, values: Sequence[T]) -> NDArray[np.int32]:
         """Positions of values; those that are not known yet come in behind the others. For one writer at a time."""
-        found = []
+        known = self._known
         for value in values:
-            place = self._known.setdefault(value, len(self.values))
-            if place == len(self.values):
+            if value not in known:
+                known[value] = len(known)
                 self.values.append(value)
-            found.append(place)
-        return np.array(found, np.int32)
+        return np.fromiter(map(known.__getitem__, values), np.int32, len(values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +167,14 @@ class Market:
         rows = _rows_of(table, self.vocabularies, self.weights)
         replaced = _places(self.main, self.main_by_id, table.ids)
         again = _places(self.delta, self.delta_by_id, table.ids)
-        delta = _Columns.of(self.delta, np.setdiff1d(self.delta_by_id, again)).with_more(
+        delta = _Columns.of(self.delta, _others(self.delta, self.delta_by_id, again)).with_more(
             _Columns(rows, table.openings, np.ones(len(rows), np.bool_))
         )
         if len(delta.rows) > max(DELTA_LEAST, len(self.main.rows) // 8):
             # All in one: each further delta would cost more than this.
-            whole = _Columns.of(self.main, np.setdiff1d(self.main_by_id, replaced)).with_more(delta)
+            whole = _Columns.of(self.main, _others(self.main, self.main_by_id, replaced)).with_more(delta)
             return self._built(whole, delta.head(0), self.vocabularies, self.weights, len(self.vocabularies.titles))
-        tables, titles = _tables_of(self.vocabularies, self.weights), len(self.vocabularies.titles)
+        tables, titles = self._tables_now(), len(self.vocabularies.titles)
         main, main_by_id = self.main, self.main_by_id
         if np.any(replaced >= 0):
             # A row that was replaced stays where it is, closed, and nobody finds it by its id.
@@ -248,6 +248,15 @@ class Market:
         codes = self.vocabularies.occupations.values
         return scale_of(self.weights, today=today, unknown_occupation=codes.index("") if "" in codes else -1)
 
+    def _tables_now(self) -> Tables:
+        """The tables, made anew only where there is more to point at."""
+        known, tables = self.vocabularies, self.tables
+        pointed = ((known.occupations, tables.usual), (known.townships, tables.detours))
+        numbers = ((known.hours, tables.hours), (known.years, tables.years))
+        if all(len(vocabulary) == len(table) for vocabulary, table in (*pointed, *numbers)):
+            return tables
+        return _tables_of(known, self.weights)
+
     def _parts(self) -> tuple[tuple[str, Segment, NDArray[np.int32]], ...]:
         return (("main", self.main, self.main_by_id), ("delta", self.delta, self.delta_by_id))
 
@@ -262,11 +271,11 @@ class _Columns:
 
     @classmethod
     def of(cls, segment: Segment, chosen: NDArray[Any]) -> "_Columns":
-        return cls(segment.rows[chosen], segment.left[chosen], segment.is_open[chosen])
+        return cls(segment.rows.take(chosen), segment.left[chosen], segment.is_open[chosen])
 
     def with_more(self, other: "_Columns") -> "_Columns":
         return _Columns(
-            np.concatenate([self.rows, other.rows]),
+            np.concatenate([self.rows.view(_WHOLE), other.rows.view(_WHOLE)]).view(ROW),
             np.concatenate([self.left, other.left]),
             np.concatenate([self.is_open, other.is_open]),
         )
@@ -386,7 +395,7 @@ def _segment(columns: _Columns, tables: Tables, weights: Weights, titles: int) -
     traits = _traits(rows, left, lat * _KM_A_DEGREE, across * _KM_A_DEGREE, tables, weights)
     is_start = np.zeros(len(rows), np.bool_)
     split(traits, order, runs, CHUNK_ROWS, is_start)
-    rows, left, is_open, block = rows[order], left[order], is_open[order], block[order]
+    rows, left, is_open, block = _frozen(rows.take(order)), _frozen(left[order]), _frozen(is_open[order]), block[order]
     layout = _Layout.of(np.flatnonzero(is_start), len(rows), runs)
     chunks = _envelopes(rows, left, layout.starts, layout.ends, tables, weights)
     chunks["members"], chunks["bundle"] = layout.members, layout.bundle
@@ -397,11 +406,12 @@ def _segment(columns: _Columns, tables: Tables, weights: Weights, titles: int) -
     row_starts = chunks["start"][first_chunks]
     blocks = _envelopes(rows, left, row_starts, np.append(row_starts[1:], len(rows)), tables, weights)
     blocks["start"], blocks["end"] = first_chunks, np.append(first_chunks[1:], len(chunks))
-    pairs = np.unique(rows["title"].astype(np.int64) * len(tables.usual) + rows["occupation"])
+    pairs = np.sort(rows["title"].astype(np.int64) * len(tables.usual) + rows["occupation"])
+    pairs = pairs[np.append(np.ones(1, np.bool_), pairs[1:] != pairs[:-1])]
     return Segment(
-        rows=_frozen(rows),
-        left=_frozen(left),
-        is_open=_frozen(is_open),
+        rows=rows,
+        left=left,
+        is_open=is_open,
         chunks=_frozen(chunks),
         blocks=_frozen(blocks),
         whole=_frozen(_envelopes(rows, left, np.array([0]), np.array([len(rows)]), tables, weights)),
@@ -486,42 +496,10 @@ def _envelopes(
     weights: Weights,
 ) -> NDArray[np.void]:
     """Over the rows from each start to its end; of no bundle, and occupation and certificates are -1."""
-
-    def over(fold: np.ufunc, column: NDArray[Any]) -> NDArray[Any]:
-        # A bundle may end where the rows do, and its chunks come behind it: one row more, so that each end is a place.
-        cuts = np.column_stack([starts, ends]).ravel()
-        return np.asarray(fold.reduceat(np.append(column, column[:1]), cuts)[::2])
-
-    vectors = np.column_stack([rows["x"], rows["y"], rows["z"]])
-    sums = np.column_stack([over(np.add, vectors[:, axis]) for axis in range(3)])
-    length = np.linalg.norm(sums, axis=1, keepdims=True)
-    # Any point may be the middle, and places all round the globe have none: the chords are measured from what is kept.
-    middle = np.where(length > 1e-6, sums / np.maximum(length, 1e-6), [[1.0, 0.0, 0.0]]).astype(np.float32)
-    inside = np.repeat(np.arange(len(starts)), ends - starts)
-    within = np.arange(len(inside)) - np.repeat(np.cumsum(ends - starts) - (ends - starts), ends - starts)
-    chords = np.linalg.norm(vectors[starts[inside] + within] - middle[inside].astype(np.float64), axis=1)
-    firsts = np.cumsum(ends - starts) - (ends - starts)
-    ratio = rows["pay"] / tables.usual[rows["occupation"]]
-    years = np.nan_to_num(tables.years, nan=0.0)[rows["years"]]
     found = np.zeros(len(starts), ENVELOPE)
     found["start"], found["end"] = starts, ends
     found["bundle"], found["occupation"], found["certificates"] = -1, -1, -1
-    for name, column in (
-        ("x", middle[:, 0]),
-        ("y", middle[:, 1]),
-        ("z", middle[:, 2]),
-        ("radius", _up(np.maximum.reduceat(chords, firsts) + _CHORD_SLACK)),
-        ("detour", _down(over(np.minimum, tables.detours[rows["township"]]))),
-        ("chance", _up(over(np.maximum, _chance_alone(rows, left, weights)))),
-        ("worth", _up(over(np.maximum, rows["fixed_worth"]))),
-        ("pay", _up(over(np.maximum, np.nan_to_num(rows["pay"], nan=-1.0)))),
-        ("pay_ratio", _up(over(np.maximum, np.nan_to_num(ratio, nan=-1.0)))),
-        ("years", _down(np.maximum(over(np.minimum, years), 0.0))),
-        ("demands", over(np.bitwise_and, rows["demands"])),
-        ("kinds", over(np.bitwise_or, np.left_shift(1, rows["kind"]).astype(np.uint8))),
-        ("education", over(np.minimum, rows["education"])),
-    ):
-        found[name] = column
+    enclose(rows, left, tables, shares_of(weights.chance)["room"], found)
     return found
 
 
@@ -539,10 +517,6 @@ def _expected(low: NDArray[np.float64], high: NDArray[np.float64]) -> NDArray[np
 
 def _up(values: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.nextafter(values.astype(np.float32), np.float32(np.inf))
-
-
-def _down(values: NDArray[np.float64]) -> NDArray[np.float32]:
-    return np.nextafter(values.astype(np.float32), np.float32(-np.inf))
 
 
 def _with_left(segment: Segment, places: Positions, numbers: NDArray[np.int32], weights: Weights) -> Segment:
@@ -569,6 +543,14 @@ def _places(segment: Segment, by_id: NDArray[np.int32], ids: NDArray[np.int64]) 
     places = np.empty(len(ids), np.int64)
     find(segment.rows, by_id, _frozen(np.array(ids, np.int64)), places)
     return places
+
+
+def _others(segment: Segment, by_id: NDArray[np.int32], gone: Positions) -> Positions:
+    """The places in a segment that are found by an id, but for some that are gone (-1: nowhere), rising."""
+    stays = np.zeros(len(segment.rows), np.bool_)
+    stays[by_id] = True
+    stays[gone[gone >= 0]] = False
+    return np.flatnonzero(stays)
 
 
 def least_of(segment: Segment, values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,9 @@
 """Openings as columns: a million of them without a million objects."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import count
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -33,9 +35,9 @@ class Shared(Generic[T]):
     @classmethod
     def of(cls, column: Iterable[T]) -> "Shared[T]":
         """From a value for each row."""
-        known: dict[T, int] = {}
-        positions = [known.setdefault(value, len(known)) for value in column]
-        return cls(np.array(positions, np.int32), tuple(known))
+        known: defaultdict[T, int] = defaultdict(count().__next__)
+        positions = np.fromiter(map(known.__getitem__, column), np.int32)
+        return cls(positions, tuple(known))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +102,8 @@ class OpeningTable:
         self._check()
 
     def _check(self) -> None:
-        if len(np.unique(self.ids)) != len(self.ids):
+        rising = np.sort(self.ids)
+        if np.any(rising[1:] == rising[:-1]):
             raise ValueError("two openings bear one id")
         if not (np.all(np.abs(self.lon) <= 180) and np.all(np.abs(self.lat) <= 90)):
             raise ValueError("not a place in degrees")
@@ -128,50 +131,50 @@ class OpeningTable:
         demands = {each: sum(DEMAND_BIT[demand] for demand in each) for each in {row.demands for row in rows}}
         return cls(
             ids=np.array([row.id for row in rows], np.int64),
-            titles=Shared.of(row.title for row in rows),
+            titles=Shared.of([row.title for row in rows]),
             lon=np.array([place.lon for place in places], np.float64),
             lat=np.array([place.lat for place in places], np.float64),
-            precision=_positions((place.precision for place in places), PRECISIONS),
-            townships=Shared.of(place.township or "" for place in places),
-            occupations=Shared.of(row.occupation or "" for row in rows),
-            kind=_positions((row.kind for row in rows), KINDS),
-            pay_min_yuan_month=_numbers(row.pay_min_yuan_month for row in rows),
-            pay_max_yuan_month=_numbers(row.pay_max_yuan_month for row in rows),
+            precision=_positions([place.precision for place in places], PRECISIONS),
+            townships=Shared.of([place.township or "" for place in places]),
+            occupations=Shared.of([row.occupation or "" for row in rows]),
+            kind=_positions([row.kind for row in rows], KINDS),
+            pay_min_yuan_month=_numbers([row.pay_min_yuan_month for row in rows]),
+            pay_max_yuan_month=_numbers([row.pay_max_yuan_month for row in rows]),
             openings=np.array([row.openings for row in rows], np.int32),
             sent=np.array([row.sent for row in rows], np.int32),
             starts_on=np.array([UNKNOWN_DAY if row.starts_on is None else row.starts_on.toordinal() for row in rows]),
             valid_until=np.array([NO_END if row.valid_until is None else row.valid_until.toordinal() for row in rows]),
-            physical_level=_known((row.physical_level for row in rows), np.int8),
+            physical_level=_known([row.physical_level for row in rows], np.int8),
             demands=np.array([demands[row.demands] for row in rows], np.uint16),
-            age_min=_known((row.age_min for row in rows), np.int16),
-            age_max=_known((row.age_max for row in rows), np.int16),
-            age_reason=_positions((row.age_reason for row in rows), AGE_REASONS),
-            sex_required=_positions((row.sex_required for row in rows), SEXES),
-            certificates=Shared.of(frozenset(row.certificates) for row in rows),
-            education=_positions((row.education for row in rows), EDUCATIONS),
-            experience_years_min=_numbers(row.experience_years_min for row in rows),
-            programmes=Shared.of(row.programme or "" for row in rows),
-            employers=Shared.of(row.employer for row in rows),
-            reply_rate=_numbers(row.reply_rate for row in rows),
-            verified=_known((row.verified for row in rows), np.int8),
-            meals=_known((row.meals for row in rows), np.int8),
-            lodging=_known((row.lodging for row in rows), np.int8),
-            insurance=_known((row.insurance for row in rows), np.int8),
-            ends_at_hour=_numbers(row.ends_at_hour for row in rows),
+            age_min=_known([row.age_min for row in rows], np.int16),
+            age_max=_known([row.age_max for row in rows], np.int16),
+            age_reason=_positions([row.age_reason for row in rows], AGE_REASONS),
+            sex_required=_positions([row.sex_required for row in rows], SEXES),
+            certificates=Shared.of([frozenset(row.certificates) for row in rows]),
+            education=_positions([row.education for row in rows], EDUCATIONS),
+            experience_years_min=_numbers([row.experience_years_min for row in rows]),
+            programmes=Shared.of([row.programme or "" for row in rows]),
+            employers=Shared.of([row.employer for row in rows]),
+            reply_rate=_numbers([row.reply_rate for row in rows]),
+            verified=_known([row.verified for row in rows], np.int8),
+            meals=_known([row.meals for row in rows], np.int8),
+            lodging=_known([row.lodging for row in rows], np.int8),
+            insurance=_known([row.insurance for row in rows], np.int8),
+            ends_at_hour=_numbers([row.ends_at_hour for row in rows]),
         )
 
 
-def _numbers(column: Iterable[float | None]) -> NDArray[np.float64]:
-    return np.array([np.nan if value is None else value for value in column], np.float64)
+def _numbers(column: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array(column, np.float64)  # NumPy takes None for NaN
 
 
-def _known(column: Iterable[int | None], dtype: type[np.signedinteger[Any]]) -> NDArray[Any]:
+def _known(column: Sequence[int | None], dtype: type[np.signedinteger[Any]]) -> NDArray[Any]:
     return np.array([-1 if value is None else value for value in column], dtype)
 
 
-def _positions(column: Iterable[str | None], closed: Sequence[str]) -> NDArray[np.int8]:
+def _positions(column: Sequence[str | None], closed: Sequence[str]) -> NDArray[np.int8]:
     place: dict[str | None, int] = {value: at for at, value in enumerate(closed)} | {None: -1}
-    return np.array([place[value] for value in column], np.int8)
+    return np.fromiter(map(place.__getitem__, column), np.int8, len(column))
 
 
 _COLUMNS: tuple[tuple[str, Any, ArrayLike], ...] = (

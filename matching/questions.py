@@ -31,14 +31,20 @@ for _each in _NOTHING.values():
 
 
 class Questions:
-    """Turns people into arrays, for one state of a market; remembers what many of them share."""
+    """Turns people into arrays, for one state of a market; remembers what many of them share.
 
-    def __init__(self, market: Market, words: Sequence[TitleWords]) -> None:
-        self._market = market
+    What is known of the state `before` is kept where it still holds.
+    """
+
+    def __init__(self, market: Market, words: Sequence[TitleWords], before: "Questions | None" = None) -> None:
+        self.market = market
         self._words = tuple(words)
         self._sets = tuple(market.vocabularies.certificates.values)
-        codes = market.vocabularies.occupations.values[: len(market.tables.usual)]
-        self._closeness = Closeness(codes, market.weights)
+        if before is not None and before.market.tables is market.tables:
+            self.closeness: Closeness = before.closeness
+        else:
+            codes = market.vocabularies.occupations.values[: len(market.tables.usual)]
+            self.closeness = Closeness(codes, market.weights)
         self._lacking = lru_cache(maxsize=1024)(self._lacking_by)
         self._said = lru_cache(maxsize=1024)(self._said_in)
 
@@ -94,8 +100,8 @@ class Questions:
             np.array([place.lat for place in anchors], np.float64),
         ).T
         rough = np.array([place.precision == Precision.DISTRICT for place in anchors], np.bool_)
-        places["floor_km"] = np.where(rough, self._market.weights.district_floor_km, 0.0)
-        close = [self._closeness.to(want) for want in wants]
+        places["floor_km"] = np.where(rough, self.market.weights.district_floor_km, 0.0)
+        close = [self.closeness.to(want) for want in wants]
         said = [self._said(each) for each in words]
         titles, values, occupations, most = zip(*said, strict=True) if said else ((), (), (), ())
         return Asked(
@@ -119,11 +125,11 @@ class Questions:
 
     def _said_in(self, text: str) -> tuple[NDArray[Any], ...]:
         """Titles that say some of the words, how far each does; their occupations, how far the best of each does."""
-        found = [words.said_in(text, self._market.weights) for words in self._words]
+        found = [words.said_in(text, self.market.weights) for words in self._words]
         titles = _read_only(np.concatenate([each for each, _ in found]))
         values = _read_only(np.concatenate([each for _, each in found]))
-        segments = (self._market.main, self._market.delta)
-        occupations, most = most_said(segments, titles, values, len(self._market.tables.usual))
+        segments = (self.market.main, self.market.delta)
+        occupations, most = most_said(segments, titles, values, len(self.market.tables.usual))
         return titles, values, _read_only(occupations), _read_only(most)
 
 

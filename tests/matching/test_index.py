@@ -12,7 +12,7 @@ from typing import Any, overload
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from matching import Demand, Education, Kind, Limit, Match, MatchIndex, Opening, Place, Priority, Seeker
@@ -21,6 +21,7 @@ from tests.matching.markets import CERTIFICATES, HERE, TODAY, make_market, place
 CODES = ("4-07-05-01", "4-07-05-02", "4-07-03-01", "6-05-01-03", "4-09-08-01")
 WORDS = st.text(alphabet="保安洁缝纫工夜班AB1 （）🙂", max_size=12)
 DAYS = st.dates(TODAY - timedelta(days=60), TODAY + timedelta(days=120))
+IDS = st.integers(-(2**63), 2**63 - 1) | st.integers(0, 62).map(lambda bits: 2**bits) | st.integers(0, 99)
 EXAMPLES = settings(max_examples=50, deadline=None)
 
 
@@ -209,6 +210,28 @@ def test_a_day_later_postings_expire_and_people_grow_up() -> None:
 def test_ids_may_be_any_64_bit_number_and_ties_stand_by_them() -> None:
     far_apart = [2**63 - 1, -(2**63), 0, -1, 1]
     assert ids(index_of(*(plain_opening(each) for each in far_apart))) == sorted(far_apart)
+
+
+@EXAMPLES
+@given(
+    known=st.sets(IDS, min_size=1, max_size=70),
+    others=st.sets(IDS, max_size=70),
+)
+@example(known={2**each for each in range(63)}, others={2**each + 1 for each in range(63)})
+def test_an_opening_is_found_by_its_id_however_unevenly_ids_lie(known: set[int], others: set[int]) -> None:
+    index = index_of(*(plain_opening(each) for each in known))
+    refused = index.refusals(plain_seeker(), known | others)
+    assert {each.opening_id for each in refused if each.rule == "unknown"} == others - known
+    assert {each for each in known if index.explain(plain_seeker(), each)} == known
+
+
+def test_work_that_comes_later_is_close_to_its_kin() -> None:
+    index = index_of(plain_opening(1, occupation=CODES[0]))
+    (before,) = whole(index, plain_seeker(wants=(CODES[1],)))
+    index.add([plain_opening(2, occupation=CODES[1])])
+    first, second = whole(index, plain_seeker(wants=(CODES[1],)))
+    assert (first.opening_id, first.parts["skill"]) == (2, 1.0)
+    assert second == before
 
 
 def test_what_was_built_is_not_touched_by_what_comes_later() -> None:
