@@ -63,7 +63,10 @@ class Texts(Sequence[str]):
     def __getitem__(self, at: slice) -> list[str]: ...
     def __getitem__(self, at: int | slice) -> str | list[str]:
         if isinstance(at, slice):
-            return [self[each] for each in range(*at.indices(len(self)))]
+            places = range(*at.indices(len(self)))
+            if places and min(places[0], places[-1]) >= len(self._ends):
+                return [self._more[each - len(self._ends)] for each in places]
+            return [self[each] for each in places]
         if at >= len(self._ends):
             return self._more[at - len(self._ends)]
         start = self._ends[at - 1] if at else 0
