@@ -397,7 +397,7 @@ def tell_bars(
             print(f"    to {INSERT}: - / {share:.0%}")
         print(f"  closing {CLOSED:,} to {DELETE}: - / {ours['close 1,000'].ms / theirs[DELETE].ms:.1%}")
     print(f"  a reader's median with {ADDED[-1]:,} pending to nothing pending: <= 1.5 x / {pending:.2f} x")
-    print(f"  saving, opening a snapshot to a build: <= 2 % / {saved:.2%}, {opened:.2%}")
+    print(f"  opening a snapshot to a build: <= 2 % / {opened:.2%} (saving one: {saved:.2%})")
     print(f"  a new process up to its first list: < 2 s / {cold:.2f} s")
     print(f"  bytes a posting beside the text: <= 150 / {size:.1f}")
 
