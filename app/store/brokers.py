@@ -1,0 +1,31 @@
+"""Labour brokers (劳务经纪人) and whose cases are whose."""
+
+from datetime import date
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kit.database import Base
+
+
+class Broker(Base):
+    """Somebody who looks after people of one place; `code` is what they sign entries with."""
+
+    __tablename__ = "brokers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(String(40), unique=True)
+    area_code: Mapped[str] = mapped_column(String(12), index=True)
+
+
+class Case(Base):
+    """A person in a broker's care, from `valid_from` to `valid_to` (both included)."""
+
+    __tablename__ = "cases"
+    __table_args__ = (Index("ix_cases_worker_id_valid_from", "worker_id", "valid_from"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"))
+    broker_id: Mapped[int] = mapped_column(ForeignKey("brokers.id"), index=True)
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
