@@ -131,7 +131,7 @@ class Entry:
         ANSWER: push, answer ("interested", "unsuitable", "call_me", "seen"), why.
         REFUSAL: service (kind that was refused, None: all). ATTEMPT: service.
         START: posting. PRIORITY: posting, project. LAST_RESORT: step ("proposed", "approved", "declined"), reasons.
-        STRIKE: why. ERASURE: nothing.
+        STRIKE: why. ERASURE: entries (of each entry of the person "<id>:<SHA-256 of its columns>").
     """
 
     id: int

@@ -38,9 +38,7 @@ def seal(ring: KeyRing, text: str, *, place: Place) -> str:
     Sealing the same text twice gives two different results.
     """
     version = ring.current("data")
-    nonce = os.urandom(_NONCE_BYTES)
-    sealed = AESGCM(ring.data[version]).encrypt(nonce, text.encode(), _bound_to(place))
-    return f"{version}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
+    return f"{version}.{seal_under(ring.data[version], text, place=place)}"
 
 
 def unseal(ring: KeyRing, sealed: str, *, place: Place) -> str:
@@ -52,12 +50,29 @@ def unseal(ring: KeyRing, sealed: str, *, place: Place) -> str:
     version = sealed_version(sealed)
     if version not in ring.data:
         raise SealBroken(f"{place.table}.{place.column}: the key ring has no data key of version {version}")
+    return unseal_under(ring.data[version], sealed.partition(".")[2], place=place)
+
+
+def seal_under(key: bytes, text: str, *, place: Place) -> str:
+    """Encrypt a text for one place under a key of 32 bytes that is no key of a ring, such as one person's.
+
+    The result is nonce, ciphertext and tag in URL-safe base64.
+    """
+    nonce = os.urandom(_NONCE_BYTES)
+    return base64.urlsafe_b64encode(nonce + AESGCM(key).encrypt(nonce, text.encode(), _bound_to(place))).decode()
+
+
+def unseal_under(key: bytes, sealed: str, *, place: Place) -> str:
+    """The text that was sealed for this place under this key.
+
+    Raises:
+        SealBroken: it was not sealed here, or not under this key.
+    """
     try:
-        raw = base64.b64decode(sealed.partition(".")[2], altchars=b"-_", validate=True)
-        text = AESGCM(ring.data[version]).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bound_to(place))
+        raw = base64.b64decode(sealed, altchars=b"-_", validate=True)
+        return AESGCM(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], _bound_to(place)).decode()
     except (InvalidTag, binascii.Error, ValueError):
         raise SealBroken(f"{place.table}.{place.column}: the value does not belong here or was altered") from None
-    return text.decode()
 
 
 def sealed_version(sealed: str) -> int:

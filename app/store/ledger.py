@@ -4,14 +4,19 @@ An entry that is committed becomes a leaf of one Merkle tree (RFC 6962) when the
 transaction of its own. Only this module touches these tables.
 """
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, String, Text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import BigInteger, Row, String, Text, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.domain.ledger import Channel, EntryKind, Grade
+from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.kit.database import Base, Json
+
+_NUMBERS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
 
 class LedgerEntry(Base):
@@ -77,3 +82,114 @@ class LedgerCheckpoint(Base):
     root: Mapped[str] = mapped_column(String(64))
     signed_at: Mapped[datetime]
     note: Mapped[str] = mapped_column(Text)
+
+
+# --- entries ----------------------------------------------------------------------------------------------------------
+
+
+def add_entries(session: Session, entries: Sequence[Entry], commitments: Sequence[str]) -> None:
+    """Append entries whose ids are known, each with its commitment."""
+    if entries:
+        # On the connection: the session would look at each row by itself.
+        session.connection().execute(
+            insert(LedgerEntry),
+            [
+                {
+                    "id": entry.id,
+                    "kind": entry.kind,
+                    "worker_id": entry.worker_id,
+                    "spell_id": entry.spell_id,
+                    "channel": entry.channel,
+                    "evidence": entry.evidence,
+                    "happened_at": entry.happened_at,
+                    "written_at": entry.written_at,
+                    "actor": entry.actor,
+                    "refers_to": entry.refers_to,
+                    "facts": dict(entry.facts),
+                    "note": entry.note,
+                    "commitment": commitment,
+                }
+                for entry, commitment in zip(entries, commitments, strict=True)
+            ],
+        )
+
+
+def find_entry(session: Session, entry_id: int, *, to_strike: bool = False) -> Entry | None:
+    """One entry, or None. With `to_strike` whoever else wants to strike it waits until the transaction ends."""
+    chosen = _ENTRIES.where(LedgerEntry.id == entry_id)
+    row = session.execute(chosen.with_for_update() if to_strike else chosen).first()
+    return None if row is None else entry_of(row)
+
+
+def list_entries_of(
+    session: Session, *, worker_ids: Collection[int] | None, spell_ids: Collection[int] | None
+) -> list[Entry]:
+    """The entries that are of one of these people and of one of these spells, in order of id; None is no condition."""
+    if worker_ids is None and spell_ids is None:
+        return [entry_of(row) for row in session.execute(_ENTRIES.order_by(LedgerEntry.id))]
+    by = LedgerEntry.spell_id if worker_ids is None else LedgerEntry.worker_id
+    numbers = sorted({*(worker_ids if worker_ids is not None else spell_ids or ())})
+    wanted = None if spell_ids is None else frozenset(spell_ids)
+    found = [
+        entry_of(row)
+        for start in range(0, len(numbers), _NUMBERS_AT_ONCE)
+        for row in session.execute(_ENTRIES.where(by.in_(numbers[start : start + _NUMBERS_AT_ONCE])))
+        if wanted is None or row.spell_id in wanted
+    ]
+    return sorted(found, key=lambda entry: entry.id)
+
+
+def is_struck(session: Session, entry_id: int) -> bool:
+    """Whether a later entry strikes this one."""
+    chosen = select(LedgerEntry.id).where(LedgerEntry.refers_to == entry_id, LedgerEntry.kind == EntryKind.STRIKE)
+    return session.execute(chosen.limit(1)).first() is not None
+
+
+def entry_of(row: Row[Any]) -> Entry:
+    """The entry in a row that begins with the columns of `Entry`."""
+    return Entry(**dict(zip(_NAMES, row, strict=False)))
+
+
+# --- keys -------------------------------------------------------------------------------------------------------------
+
+
+def find_keys(session: Session, worker_ids: Iterable[int], *, to_write: bool = False) -> dict[int, str]:
+    """The sealed keys of these people, of those who have one.
+
+    With `to_write` they stay until the transaction ends: whoever destroys one waits and then sees what was written.
+    """
+    numbers = sorted({*worker_ids})
+    found: dict[int, str] = {}
+    for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
+        chosen = select(LedgerKey.worker_id, LedgerKey.sealed).where(
+            LedgerKey.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE])
+        )
+        if to_write:
+            chosen = chosen.order_by(LedgerKey.worker_id).with_for_update(read=True, key_share=True)
+        found.update((worker_id, sealed) for worker_id, sealed in session.execute(chosen))
+    return found
+
+
+def add_keys(session: Session, sealed: Mapping[int, str]) -> None:
+    """Store keys; where another process was first, its key stays, so whoever adds reads afterwards."""
+    if not sealed:
+        return
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    # In one order, so that two who add at once do not wait for each other.
+    rows = [{"worker_id": worker_id, "sealed": key} for worker_id, key in sorted(sealed.items())]
+    session.connection().execute(dialect.insert(LedgerKey).on_conflict_do_nothing(), rows)
+
+
+def lock_key(session: Session, worker_id: int) -> bool:
+    """Whether a person has a key; nobody writes under it any more until the transaction ends."""
+    chosen = select(LedgerKey.worker_id).where(LedgerKey.worker_id == worker_id).with_for_update()
+    return session.execute(chosen).first() is not None
+
+
+def delete_key(session: Session, worker_id: int) -> None:
+    """Destroy a person's key. What was sealed under it cannot be read again."""
+    session.execute(delete(LedgerKey).where(LedgerKey.worker_id == worker_id))
+
+
+_NAMES = tuple(each.name for each in fields(Entry))
+_ENTRIES = select(*(LedgerEntry.__table__.c[name] for name in _NAMES))
