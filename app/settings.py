@@ -81,6 +81,11 @@ class Settings(BaseSettings):
         return self.keys_file or self.data / "keys.json"
 
     @property
+    def checkpoints(self) -> Path:
+        """Where the ledger's checkpoints are kept, outside the database."""
+        return self.data / "checkpoints"
+
+    @property
     def logs_as_json(self) -> bool:
         return (self.log_format or ("json" if self.is_production else "plain")) == "json"
 

@@ -18,6 +18,7 @@ from app.background.expiry import expiry_loop
 from app.background.forgetting import forgetting_loop
 from app.background.loops import Loop, started
 from app.background.sealing import sealing_loop
+from app.background.sequencing import sequencing_loop
 from app.cli.databases import fill_reference, require_current_schema, taking_turns
 from app.cli.demo import fill_demo_if_empty
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, stopping_on_sigterm, tell
@@ -83,7 +84,7 @@ def work(*, data: DataFolder = None, as_json: AsJson = False) -> None:
 
 def work_loops(house: House) -> tuple[Loop, ...]:
     """The loops that one process runs for the whole database; an index is followed by each process that serves."""
-    return expiry_loop(house), forgetting_loop(house), sealing_loop(house)
+    return expiry_loop(house), forgetting_loop(house), sealing_loop(house), sequencing_loop(house)
 
 
 def _serve(house: House, listener: socket.socket, *, loops: Sequence[Loop], as_json: bool) -> None:

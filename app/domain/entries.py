@@ -58,8 +58,8 @@ def check_text(text: str) -> str:
 
 def written(instant: datetime) -> str:
     """An instant as RFC 3339 in UTC with microseconds: `2026-12-01T02:00:00.000000Z`."""
-    # isoformat leaves microseconds out where there are none.
-    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    # By itself isoformat leaves microseconds out where there are none, and writes Z as +00:00.
+    return f"{instant.astimezone(UTC).isoformat(timespec='microseconds')[:-6]}Z"
 
 
 def columns(entry: Entry) -> dict[str, Any]:
@@ -100,13 +100,20 @@ def commitment_of(entry: Entry, *, person_key: bytes) -> str:
     return hmac.digest(entry_key(person_key, entry.id), canonical_json(columns(entry)), hashlib.sha256).hex()
 
 
-def digest_of(entry: Entry) -> str:
-    """The plain SHA-256 of an entry's columns, in hex: how an erasure names the entries that open no more."""
-    return hashlib.sha256(canonical_json(columns(entry))).hexdigest()
+def digest_of(entry: Entry, commitment: str) -> str:
+    """The plain SHA-256 of an entry and its commitment, in hex: how an erasure names what opens no more."""
+    return hashlib.sha256(canonical_json({**columns(entry), "commitment": commitment})).hexdigest()
 
 
 def leaf_data(entry: Entry, commitment: str) -> bytes:
     """What a leaf of the tree stands for: the countable facts and the commitment, nothing that leads to a person."""
-    every = columns(entry)
-    leaf = {name: every[name] for name in ("kind", "channel", "evidence", "happened_at", "written_at")}
-    return canonical_json({**leaf, "commitment": commitment})
+    return canonical_json(
+        {
+            "kind": entry.kind.value,
+            "channel": None if entry.channel is None else entry.channel.value,
+            "evidence": None if entry.evidence is None else entry.evidence.value,
+            "happened_at": written(entry.happened_at),
+            "written_at": written(entry.written_at),
+            "commitment": commitment,
+        }
+    )

@@ -9,14 +9,19 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Row, String, Text, delete, insert, select
+from sqlalchemy import BigInteger, Select, String, Text, and_, delete, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
+from app.domain.merkle_trees import Subtree
 from app.kit.database import Base, Json
 
 _NUMBERS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
+
+# Whoever puts entries into the tree holds this advisory lock on PostgreSQL. The number only has to be one that nobody
+# else in this database uses.
+_SEQUENCING_LOCK = 4_610_239
 
 
 class LedgerEntry(Base):
@@ -139,13 +144,35 @@ def list_entries_of(
     return sorted(found, key=lambda entry: entry.id)
 
 
+def list_commitments(session: Session, entry_ids: Collection[int]) -> dict[int, str]:
+    """The commitments of entries by their ids."""
+    numbers = sorted({*entry_ids})
+    return {
+        entry_id: commitment
+        for start in range(0, len(numbers), _NUMBERS_AT_ONCE)
+        for entry_id, commitment in session.execute(
+            select(LedgerEntry.id, LedgerEntry.commitment).where(
+                LedgerEntry.id.in_(numbers[start : start + _NUMBERS_AT_ONCE])
+            )
+        )
+    }
+
+
+def list_erasures(session: Session, worker_ids: Collection[int] | None = None) -> list[tuple[Entry, str]]:
+    """The entries that tell of erasures, of these people or of everybody, each with its commitment."""
+    chosen = _COMMITTED.where(LedgerEntry.kind == EntryKind.ERASURE).order_by(LedgerEntry.id)
+    if worker_ids is not None:
+        chosen = chosen.where(LedgerEntry.worker_id.in_(worker_ids))
+    return [(entry_of(row), row.commitment) for row in session.execute(chosen)]
+
+
 def is_struck(session: Session, entry_id: int) -> bool:
     """Whether a later entry strikes this one."""
     chosen = select(LedgerEntry.id).where(LedgerEntry.refers_to == entry_id, LedgerEntry.kind == EntryKind.STRIKE)
     return session.execute(chosen.limit(1)).first() is not None
 
 
-def entry_of(row: Row[Any]) -> Entry:
+def entry_of(row: Sequence[Any]) -> Entry:
     """The entry in a row that begins with the columns of `Entry`."""
     return Entry(**dict(zip(_NAMES, row, strict=False)))
 
@@ -191,5 +218,85 @@ def delete_key(session: Session, worker_id: int) -> None:
     session.execute(delete(LedgerKey).where(LedgerKey.worker_id == worker_id))
 
 
+# --- the tree ---------------------------------------------------------------------------------------------------------
+
+
+def take_turn(session: Session) -> None:
+    """Nobody else puts entries into the tree until the transaction ends."""
+    # On SQLite whoever may write is alone anyway.
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(_SEQUENCING_LOCK)))
+
+
+def list_waiting(session: Session, *, after: int, limit: int | None = None) -> list[tuple[Entry, str]]:
+    """Entries without a leaf, of which the id is greater than `after`, in order of id, each with its commitment."""
+    chosen = (
+        _COMMITTED.outerjoin(LedgerLeaf, LedgerLeaf.entry_id == LedgerEntry.id)
+        .where(LedgerLeaf.entry_id.is_(None), LedgerEntry.id > after)
+        .order_by(LedgerEntry.id)
+        .limit(limit)
+    )
+    # On the connection: the session would look at each row by itself.
+    return [(entry_of(row), row.commitment) for row in session.connection().execute(chosen)]
+
+
+def tree_size(session: Session) -> int:
+    """How many leaves the tree has."""
+    last = session.scalar(select(func.max(LedgerLeaf.position)))
+    return 0 if last is None else last + 1
+
+
+def find_hashes(session: Session, subtrees: Collection[Subtree]) -> dict[Subtree, bytes]:
+    """The hashes of whole subtrees, of those that are stored; level 0 are leaves."""
+    leaves = [position for level, position in subtrees if level == 0]
+    nodes = [(level, position) for level, position in subtrees if level > 0]
+    found: dict[Subtree, bytes] = {}
+    if leaves:
+        chosen = select(LedgerLeaf.position, LedgerLeaf.hash).where(LedgerLeaf.position.in_(leaves))
+        found |= {(0, position): bytes.fromhex(hash_) for position, hash_ in session.execute(chosen)}
+    if nodes:
+        table = select(LedgerNode.level, LedgerNode.position, LedgerNode.hash)
+        of = [and_(LedgerNode.level == level, LedgerNode.position == position) for level, position in nodes]
+        found |= {(level, at): bytes.fromhex(hash_) for level, at, hash_ in session.execute(table.where(or_(*of)))}
+    return found
+
+
+def add_leaves(session: Session, leaves: Sequence[tuple[int, int, bytes, bytes]]) -> None:
+    """Store leaves: position, id of the entry, hash, signature."""
+    session.connection().execute(
+        insert(LedgerLeaf),
+        [
+            {"position": position, "entry_id": entry_id, "hash": hash_.hex(), "signature": signature.hex()}
+            for position, entry_id, hash_, signature in leaves
+        ],
+    )
+
+
+def add_nodes(session: Session, nodes: Sequence[tuple[int, int, bytes]]) -> None:
+    """Store the hashes of subtrees that have become whole: level, position, hash."""
+    if nodes:
+        session.connection().execute(
+            insert(LedgerNode),
+            [{"level": level, "position": position, "hash": hash_.hex()} for level, position, hash_ in nodes],
+        )
+
+
+def add_checkpoint(session: Session, *, size: int, root: bytes, signed_at: datetime, note: str) -> None:
+    """Store a checkpoint as it is published."""
+    row = {"size": size, "root": root.hex(), "signed_at": signed_at, "note": note}
+    session.execute(insert(LedgerCheckpoint).values(**row))
+
+
+def newest_checkpoint(session: Session) -> LedgerCheckpoint | None:
+    """The checkpoint of the largest tree."""
+    return session.scalars(select(LedgerCheckpoint).order_by(LedgerCheckpoint.size.desc()).limit(1)).first()
+
+
+def list_checkpoints(session: Session) -> list[LedgerCheckpoint]:
+    """All checkpoints, the smallest tree first."""
+    return list(session.scalars(select(LedgerCheckpoint).order_by(LedgerCheckpoint.size)))
+
+
 _NAMES = tuple(each.name for each in fields(Entry))
-_ENTRIES = select(*(LedgerEntry.__table__.c[name] for name in _NAMES))
+_ENTRIES: Select[Any] = select(*(LedgerEntry.__table__.c[name] for name in _NAMES))
+_COMMITTED: Select[Any] = select(*(LedgerEntry.__table__.c[name] for name in _NAMES), LedgerEntry.commitment)

@@ -26,6 +26,7 @@ from app.store.ledger import (
     find_entry,
     find_keys,
     is_struck,
+    list_commitments,
     list_entries_of,
     lock_key,
 )
@@ -132,10 +133,10 @@ def append_entries(session: Session, drafts: Sequence[EntryDraft], *, keys: KeyR
         check_text(draft.actor)
         if draft.note is not None:
             check_text(draft.note)
-    person_keys = _keys_to_write(session, {_keeper(draft.kind, draft.worker_id) for draft in drafts}, keys=keys)
+    person_keys = _keys_to_write(session, {keeper_of(draft.kind, draft.worker_id) for draft in drafts}, keys=keys)
     entries, commitments = [], []
     for entry_id, draft in zip(reserve_ids(session, LedgerEntry, len(drafts)), drafts, strict=True):
-        person_key = person_keys[_keeper(draft.kind, draft.worker_id)]
+        person_key = person_keys[keeper_of(draft.kind, draft.worker_id)]
         entry = Entry(
             id=entry_id,
             kind=draft.kind,
@@ -207,7 +208,7 @@ def read_note(session: Session, entry_id: int, *, keys: KeyRing, actor: str, rea
         raise LedgerEntryUnknown
     if entry.note is None:
         return None
-    keeper = _keeper(entry.kind, entry.worker_id)
+    keeper = keeper_of(entry.kind, entry.worker_id)
     if (person_key := open_keys(session, [keeper], keys=keys).get(keeper)) is None:
         return None
     record_act(session, actor=actor, action="read_note", subject=f"ledger/{entry_id}", now=now, detail=reason)
@@ -223,11 +224,8 @@ def erase_person(session: Session, worker_id: int, *, actor: str, now: datetime,
     """
     if not lock_key(session, worker_id):
         return None
-    named = [
-        f"{entry.id}:{digest_of(entry)}"
-        for entry in list_entries(session, worker_ids=[worker_id])
-        if entry.kind is not EntryKind.ERASURE
-    ]
+    theirs = [entry for entry in list_entries(session, worker_ids=[worker_id]) if entry.kind is not EntryKind.ERASURE]
+    commitments = list_commitments(session, [entry.id for entry in theirs])
     erasure = append_entry(
         session,
         kind=EntryKind.ERASURE,
@@ -235,7 +233,7 @@ def erase_person(session: Session, worker_id: int, *, actor: str, now: datetime,
         happened_at=now,
         now=now,
         actor=actor,
-        facts={"entries": named},
+        facts={"entries": [f"{entry.id}:{digest_of(entry, commitments[entry.id])}" for entry in theirs]},
         keys=keys,
     )
     delete_key(session, worker_id)
@@ -267,7 +265,7 @@ def _opened(sealed: Mapping[int, str], keys: KeyRing) -> dict[int, bytes]:
     return opened
 
 
-def _keeper(kind: EntryKind, worker_id: int | None) -> int:
+def keeper_of(kind: EntryKind, worker_id: int | None) -> int:
     """Whose key commits to an entry: the person's, or the office's where there is none or it is to be destroyed."""
     return OFFICE if worker_id is None or kind is EntryKind.ERASURE else worker_id
 

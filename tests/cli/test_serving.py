@@ -156,7 +156,7 @@ def test_a_server_without_reference_data_waits_for_it(
 def test_work_runs_the_loops_and_nothing_else(begin: Begin, house: House, tmp_path: Path) -> None:
     posting_id = add_posting(house, valid_until=house.clock.today().replace(year=2020))
     process = begin("work", "--data", str(tmp_path / "var"), "--json", DATABASE_URL=url_of(house.engine))
-    assert process.event("working")["loops"] == ["expiry", "forgetting", "sealing"]
+    assert process.event("working")["loops"] == ["expiry", "forgetting", "sealing", "sequencing"]
     assert until(lambda: numbers(url_of(house.engine)) == {("closed", "generated"): 1}), posting_id
     assert process.stop(signal.SIGTERM) == 0
 
@@ -172,7 +172,7 @@ def test_two_who_start_at_once_load_once_and_a_third_adds_nothing(begin: Begin, 
             assert len(client.post("/api/v1/match", json=wish).json()["matches"]) == 10
             assert "就近" in client.get("/").text
             metrics = client.get("/metrics").text
-        loops = ("refresh", "expiry", "forgetting", "sealing")
+        loops = ("refresh", "expiry", "forgetting", "sealing", "sequencing")
         assert all(f'jiujin_loop_runs_total{{loop="{name}"}}' in metrics for name in loops)
     assert [process.stop(signal.SIGTERM) for process in both] == [0, 0]
     assert sum("等它完成" in line for process in both for line in process.err.rest()) == 1
