@@ -86,7 +86,7 @@ def test_the_wheel_carries_templates_static_files_data_and_migrations(tmp_path: 
     carried = set(zipfile.ZipFile(wheel).namelist())
     present = {
         path.relative_to(ROOT).as_posix()
-        for package in ("app", "matching", "migrations", "seed")
+        for package in ("app", "ledger_check", "matching", "migrations", "seed")
         for path in (ROOT / package).rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }

@@ -15,6 +15,7 @@ from app.cli.databases import db, seed
 from app.cli.demo import seed_demo
 from app.cli.doctor import doctor
 from app.cli.imports import imports
+from app.cli.ledger import exports, ledger
 from app.cli.matches import match
 from app.cli.pushes import pushes
 from app.cli.serving import serve, up, work
@@ -38,6 +39,8 @@ seed.command("demo", help="装入生成的演示数据和历史岗位样例；�
 app.add_typer(seed, name="seed")
 app.add_typer(imports, name="import")
 app.add_typer(pushes, name="push")
+app.add_typer(ledger, name="ledger")
+app.add_typer(exports, name="export")
 
 typer.rich_utils.OPTIONS_PANEL_TITLE = "选项"
 typer.rich_utils.ARGUMENTS_PANEL_TITLE = "内容"

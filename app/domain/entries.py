@@ -106,9 +106,10 @@ def digest_of(entry: Entry, commitment: str) -> str:
 
 
 def leaf_data(entry: Entry, commitment: str) -> bytes:
-    """What a leaf of the tree stands for: the countable facts and the commitment, nothing that leads to a person."""
+    """What a leaf of the tree stands for: number, countable facts and commitment, nothing that leads to a person."""
     return canonical_json(
         {
+            "id": entry.id,
             "kind": entry.kind.value,
             "channel": None if entry.channel is None else entry.channel.value,
             "evidence": None if entry.evidence is None else entry.evidence.value,

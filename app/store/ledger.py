@@ -5,11 +5,11 @@ transaction of its own. Only this module touches these tables.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, String, Text, and_, delete, func, insert, or_, select
+from sqlalchemy import BigInteger, Select, String, Text, and_, delete, false, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -144,6 +144,12 @@ def list_entries_of(
     return sorted(found, key=lambda entry: entry.id)
 
 
+def find_committed(session: Session, entry_id: int) -> tuple[Entry, str] | None:
+    """One entry and its commitment, or None."""
+    row = session.execute(_COMMITTED.where(LedgerEntry.id == entry_id)).first()
+    return None if row is None else (entry_of(row), row.commitment)
+
+
 def list_commitments(session: Session, entry_ids: Collection[int]) -> dict[int, str]:
     """The commitments of entries by their ids."""
     numbers = sorted({*entry_ids})
@@ -228,14 +234,16 @@ def take_turn(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_SEQUENCING_LOCK)))
 
 
-def list_waiting(session: Session, *, after: int, limit: int | None = None) -> list[tuple[Entry, str]]:
+def list_waiting(session: Session, *, after: int | None, limit: int) -> list[tuple[Entry, str]]:
     """Entries without a leaf, of which the id is greater than `after`, in order of id, each with its commitment."""
     chosen = (
         _COMMITTED.outerjoin(LedgerLeaf, LedgerLeaf.entry_id == LedgerEntry.id)
-        .where(LedgerLeaf.entry_id.is_(None), LedgerEntry.id > after)
+        .where(LedgerLeaf.entry_id.is_(None))
         .order_by(LedgerEntry.id)
         .limit(limit)
     )
+    if after is not None:
+        chosen = chosen.where(LedgerEntry.id > after)
     # On the connection: the session would look at each row by itself.
     return [(entry_of(row), row.commitment) for row in session.connection().execute(chosen)]
 
@@ -259,6 +267,63 @@ def find_hashes(session: Session, subtrees: Collection[Subtree]) -> dict[Subtree
         of = [and_(LedgerNode.level == level, LedgerNode.position == position) for level, position in nodes]
         found |= {(level, at): bytes.fromhex(hash_) for level, at, hash_ in session.execute(table.where(or_(*of)))}
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlace:
+    """A leaf as it is stored, hash and signature in hex, and its entry, if that is there."""
+
+    position: int
+    hash: str
+    signature: str
+    entry: Entry | None
+    commitment: str | None
+
+
+def list_places(session: Session, *, after: int | None, limit: int) -> list[StoredPlace]:
+    """Leaves behind a position, in order of position, with their entries."""
+    chosen = (
+        _PLACED.outerjoin_from(LedgerLeaf, LedgerEntry, LedgerEntry.id == LedgerLeaf.entry_id)
+        .order_by(LedgerLeaf.position)
+        .limit(limit)
+    )
+    if after is not None:
+        chosen = chosen.where(LedgerLeaf.position > after)
+    return [
+        StoredPlace(
+            position=row.position,
+            hash=row.hash,
+            signature=row.signature,
+            entry=None if row.id is None else entry_of(row),
+            commitment=row.commitment,
+        )
+        for row in session.connection().execute(chosen)
+    ]
+
+
+def find_leaf(session: Session, entry_id: int) -> LedgerLeaf | None:
+    """The leaf of an entry; None if it has none yet."""
+    return session.scalars(select(LedgerLeaf).where(LedgerLeaf.entry_id == entry_id)).first()
+
+
+def list_nodes(session: Session, level: int, first: int, last: int) -> dict[int, str]:
+    """The hashes, in hex, that are stored at one level from a position to another, both included."""
+    chosen = select(LedgerNode.position, LedgerNode.hash).where(
+        LedgerNode.level == level, LedgerNode.position.between(first, last)
+    )
+    return {row.position: row.hash for row in session.execute(chosen)}
+
+
+def first_node_beyond(session: Session, size: int) -> Subtree | None:
+    """Level and position of the first stored subtree that is no whole one of a tree of `size` leaves."""
+    levels = range(1, size.bit_length() + 1)
+    is_whole = or_(
+        false(),
+        *(and_(LedgerNode.level == level, LedgerNode.position.between(0, (size >> level) - 1)) for level in levels),
+    )
+    chosen = select(LedgerNode.level, LedgerNode.position).where(~is_whole)
+    row = session.execute(chosen.order_by(LedgerNode.level, LedgerNode.position).limit(1)).first()
+    return None if row is None else (row.level, row.position)
 
 
 def add_leaves(session: Session, leaves: Sequence[tuple[int, int, bytes, bytes]]) -> None:
@@ -300,3 +365,7 @@ def list_checkpoints(session: Session) -> list[LedgerCheckpoint]:
 _NAMES = tuple(each.name for each in fields(Entry))
 _ENTRIES: Select[Any] = select(*(LedgerEntry.__table__.c[name] for name in _NAMES))
 _COMMITTED: Select[Any] = select(*(LedgerEntry.__table__.c[name] for name in _NAMES), LedgerEntry.commitment)
+_PLACED: Select[Any] = select(
+    *(LedgerEntry.__table__.c[name] for name in _NAMES),
+    *(LedgerEntry.commitment, LedgerLeaf.position, LedgerLeaf.hash, LedgerLeaf.signature),
+)

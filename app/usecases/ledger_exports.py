@@ -1,0 +1,225 @@
+"""What leaves the ledger: the whole of it, a checkpoint, one entry with its proof. Formats in `docs/ledger.md`.
+
+An export holds the openings of all commitments, but of the entries of people who were erased. It names nobody; the
+notes in it stay sealed.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.domain.entries import columns, entry_key
+from app.domain.ledger import Entry
+from app.domain.merkle_trees import grow
+from app.kit.database import HIGHEST_ID
+from app.kit.errors import Conflict, Gone
+from app.kit.keys import KeyRing, keyed_digests
+from app.kit.tokens import CODE_ALPHABET, clean_code, same_token
+from app.store.ledger import (
+    find_committed,
+    find_leaf,
+    first_node_beyond,
+    list_checkpoints,
+    list_nodes,
+    list_places,
+    list_waiting,
+    newest_checkpoint,
+)
+from app.usecases.ledger import LedgerEntryUnknown, keeper_of, open_keys
+from app.usecases.sequencing import erased_entries, prove_consistency, prove_inclusion, require_growth, signer_of
+
+FORMAT = 1
+_AT_ONCE = 5_000
+
+
+class LedgerEntryWaiting(Conflict):
+    """The entry has no place in the tree yet; it gets one within seconds."""
+
+    code = "ledger_entry_waiting"
+    title = "这一条刚写下，还没有排进台账的树里，请过几秒再试"
+
+
+class LedgerEntryErased(Gone):
+    """The entry's person was erased; nothing opens it any more."""
+
+    code = "ledger_entry_erased"
+    title = "这一条的本人已经销毁身份，开不出凭条"
+
+
+class ReceiptCodeWrong(Conflict):
+    """A receipt's short code belongs to no entry."""
+
+    code = "receipt_code_wrong"
+    title = "凭条的短码不对，请再看一遍"
+
+
+def export_lines(session: Session, *, keys: KeyRing) -> Iterator[dict[str, Any]]:
+    """The ledger as documents, a line each: name and keys, checkpoints, entries by place, entries without one."""
+    signer = signer_of(keys)
+    yield {"type": "ledger", "format": FORMAT, "origin": signer.origin, "keys": signer.told_keys}
+    for checkpoint in list_checkpoints(session):
+        yield {"type": "checkpoint", "note": checkpoint.note}
+    erased = erased_entries(session, keys=keys)
+    places = list_places(session, after=None, limit=_AT_ONCE)
+    while places:
+        found = [(place.entry, place.commitment) for place in places if place.entry is not None]
+        openings = _openings(session, found, erased, keys)
+        for place in places:
+            yield {
+                "type": "entry",
+                "position": place.position,
+                "hash": place.hash,
+                "signature": place.signature,
+                "entry": None if place.entry is None else columns(place.entry),
+                "commitment": place.commitment,
+                "key": None if place.entry is None else openings.get(place.entry.id),
+            }
+        places = list_places(session, after=places[-1].position, limit=_AT_ONCE)
+    waiting = list_waiting(session, after=None, limit=_AT_ONCE)
+    while waiting:
+        openings = _openings(session, waiting, erased, keys)
+        for entry, commitment in waiting:
+            yield {
+                "type": "entry",
+                "position": None,
+                "hash": None,
+                "signature": None,
+                "entry": columns(entry),
+                "commitment": commitment,
+                "key": openings.get(entry.id),
+            }
+        waiting = list_waiting(session, after=waiting[-1][0].id, limit=_AT_ONCE)
+
+
+def _openings(
+    session: Session, entries: Sequence[tuple[Entry, str | None]], erased: dict[int, str], keys: KeyRing
+) -> dict[int, str]:
+    """By id the keys that open entries, of those that no erasure names."""
+    keepers = {entry.id: keeper_of(entry.kind, entry.worker_id) for entry, _ in entries if entry.id not in erased}
+    person_keys = open_keys(session, set(keepers.values()), keys=keys)
+    return {
+        entry_id: entry_key(person_keys[keeper], entry_id).hex()
+        for entry_id, keeper in keepers.items()
+        if keeper in person_keys
+    }
+
+
+def first_wrong_node(session: Session) -> tuple[int, int] | None:
+    """Level and position of the first stored subtree that its leaves do not give; None if all do.
+
+    An export does not hold the subtrees, so whoever checks one does not see them. Reads all leaves.
+    """
+    size, edge = 0, list[bytes]()
+    places = list_places(session, after=None, limit=_AT_ONCE)
+    while places:
+        leaves = [bytes.fromhex(place.hash) for place in places]
+        whole, edge = grow(size, edge, leaves)
+        size += len(leaves)
+        expected: dict[int, dict[int, bytes]] = {}
+        for level, at, hash_ in whole:
+            expected.setdefault(level, {})[at] = hash_
+        for level, nodes in expected.items():
+            stored = list_nodes(session, level, min(nodes), max(nodes))
+            for at, hash_ in nodes.items():
+                if stored.get(at) != hash_.hex():
+                    return level, at
+        places = list_places(session, after=places[-1].position, limit=_AT_ONCE)
+    return first_node_beyond(session, size)
+
+
+def make_receipt(session: Session, entry_id: int, *, keys: KeyRing) -> dict[str, Any]:
+    """One entry with its opening, its place and the proof that the newest checkpoint holds it.
+
+    Raises:
+        LedgerEntryUnknown: there is no such entry.
+        LedgerEntryWaiting: it has no place yet.
+        LedgerEntryErased: its person was erased.
+    """
+    found = find_committed(session, entry_id)
+    if found is None:
+        raise LedgerEntryUnknown
+    entry, commitment = found
+    key = _openings(session, [found], erased_entries(session, keys=keys), keys).get(entry_id)
+    if key is None:
+        raise LedgerEntryErased
+    leaf, newest = find_leaf(session, entry_id), newest_checkpoint(session)
+    if leaf is None or newest is None:
+        raise LedgerEntryWaiting
+    signer = signer_of(keys)
+    return {
+        "type": "receipt",
+        "format": FORMAT,
+        "code": receipt_code(entry_id, keys=keys),
+        "origin": signer.origin,
+        "keys": signer.told_keys,
+        "entry": columns(entry),
+        "commitment": commitment,
+        "key": key,
+        "position": leaf.position,
+        "signature": leaf.signature,
+        "proof": _told_proof(prove_inclusion(session, leaf.position, newest.size)),
+        "checkpoint": newest.note,
+    }
+
+
+def prove_growth(session: Session, before: str, *, keys: KeyRing) -> dict[str, Any]:
+    """The proof that the newest checkpoint grew out of an older one, and both.
+
+    Raises:
+        LedgerDiffers: it did not, or the older one is not this ledger's.
+    """
+    signer, newest = signer_of(keys), newest_checkpoint(session)
+    first = signer.read(before)
+    size = 0 if newest is None else newest.size
+    require_growth(session, first, size)
+    return {
+        "type": "growth",
+        "format": FORMAT,
+        "origin": signer.origin,
+        "keys": signer.told_keys,
+        "first": before,
+        "second": before if newest is None else newest.note,
+        "proof": _told_proof(prove_consistency(session, first.size, size)),
+    }
+
+
+def _told_proof(proof: Sequence[bytes]) -> list[str]:
+    return [base64.b64encode(hash_).decode() for hash_ in proof]
+
+
+# --- short codes ------------------------------------------------------------------------------------------------------
+
+_CODE_CHARACTERS = 8
+_PURPOSE = "ledger_receipt"
+
+
+def receipt_code(entry_id: int, *, keys: KeyRing) -> str:
+    """The short code of an entry's receipt: its id and eight characters that nobody without the ring can make up."""
+    return _code_of(entry_id, keyed_digests(keys, str(entry_id), purpose=_PURPOSE)[0])
+
+
+def find_by_code(typed: str, *, keys: KeyRing) -> int:
+    """The entry that a short code stands for, as somebody typed it, also a code from before a rotation.
+
+    Raises:
+        ReceiptCodeWrong: the code belongs to no entry.
+    """
+    told = clean_code(typed)
+    number = told[:-_CODE_CHARACTERS]
+    if number.isascii() and number.isdecimal() and int(number) <= HIGHEST_ID:
+        digests = keyed_digests(keys, number, purpose=_PURPOSE)
+        if any(same_token(clean_code(_code_of(int(number), digest)), told) for digest in digests):
+            return int(number)
+    raise ReceiptCodeWrong
+
+
+def _code_of(entry_id: int, digest: str) -> str:
+    number = int.from_bytes(hashlib.sha256(digest.encode()).digest(), "big")
+    letters = ""
+    for _ in range(_CODE_CHARACTERS):
+        number, at = divmod(number, len(CODE_ALPHABET))
+        letters += CODE_ALPHABET[at]
+    return f"{entry_id}-{letters[:4]}-{letters[4:]}"
