@@ -15,7 +15,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.merkle_trees import Subtree
-from app.kit.database import Base, Json
+from app.kit.database import HIGHEST_ID, Base, Json
 
 _NUMBERS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
@@ -121,6 +121,8 @@ def add_entries(session: Session, entries: Sequence[Entry], commitments: Sequenc
 
 def find_entry(session: Session, entry_id: int, *, to_strike: bool = False) -> Entry | None:
     """One entry, or None. With `to_strike` whoever else wants to strike it waits until the transaction ends."""
+    if entry_id > HIGHEST_ID:
+        return None
     chosen = _ENTRIES.where(LedgerEntry.id == entry_id)
     row = session.execute(chosen.with_for_update() if to_strike else chosen).first()
     return None if row is None else entry_of(row)
@@ -146,6 +148,8 @@ def list_entries_of(
 
 def find_committed(session: Session, entry_id: int) -> tuple[Entry, str] | None:
     """One entry and its commitment, or None."""
+    if entry_id > HIGHEST_ID:
+        return None
     row = session.execute(_COMMITTED.where(LedgerEntry.id == entry_id)).first()
     return None if row is None else (entry_of(row), row.commitment)
 
