@@ -113,22 +113,32 @@ def _rank(bad: Bad) -> tuple[int, int]:
     return (3, 0) if bad.entry_id is None else (2, bad.entry_id)
 
 
-def check_book(lines: Iterable[str | bytes], *, checkpoints: Sequence[str] = (), keys: Sequence[str] = ()) -> Report:
+def check_book(
+    lines: Iterable[str | bytes],
+    *,
+    checkpoints: Sequence[str] = (),
+    keys: Sequence[str] = (),
+    from_service: bool = False,
+) -> Report:
     """Check an export of a ledger.
 
     Args:
         lines: the export, a line an item (`docs/ledger.md`).
         checkpoints: signed checkpoints that were kept outside; they show a cut tail and an old copy put back.
         keys: the log's public keys; without them those in the export are believed.
+        from_service: the lines come straight from the service that holds the people's keys, so an erasure that has no
+            place yet is its own. In a file anybody could have written one.
 
     Raises:
         Unreadable: it is no export of a ledger, or a given key is none.
     """
-    return _Check(iter(lines), checkpoints, keys).run()
+    return _Check(iter(lines), checkpoints, keys, from_service=from_service).run()
 
 
 class _Check:
-    def __init__(self, lines: Iterator[str | bytes], checkpoints: Sequence[str], keys: Sequence[str]) -> None:
+    def __init__(
+        self, lines: Iterator[str | bytes], checkpoints: Sequence[str], keys: Sequence[str], *, from_service: bool
+    ) -> None:
         header = read_json(next(lines, b""))
         if header.get("type") != "ledger" or header.get("format") != FORMAT:
             raise Unreadable("不是台账的导出文件，或者版本太新")
@@ -137,6 +147,7 @@ class _Check:
             raise Unreadable("导出文件里没有公钥")
         self._keys: list[LogKey] = [read_key(key) for key in told]
         self._lines = lines
+        self._from_service = from_service
         self._report = Report(keys_given=bool(keys))
         self._tree = GrowingTree()
         self._roots: dict[int, list[tuple[bytes, bool]]] = {}
@@ -233,16 +244,17 @@ class _Check:
 
     def _judge_unopened(self) -> None:
         for entry_id, (position, digested) in self._unopened.items():
-            if self._named.get(entry_id) == digested:
+            named = self._named.get(entry_id)
+            # Nobody has signed such an erasure yet, so it vouches for nothing that others could have altered.
+            waits = self._named_waiting.get(entry_id) if position is None or self._from_service else None
+            if named == digested:
                 self._report.erased += 1
                 if position is None:
                     self._report.waiting.append(entry_id)
-            elif self._named_waiting.get(entry_id) == digested:
-                # Nobody has signed the erasure yet, so nothing vouches for what it says of this entry.
+            elif waits == digested:
                 self._report.waiting.append(entry_id)
             else:
-                is_named = entry_id in self._named or entry_id in self._named_waiting
-                reason = "commitment_differs" if is_named else "no_opening"
+                reason = "no_opening" if named is None and waits is None else "commitment_differs"
                 self._report.blame(Bad(reason, position=position, entry_id=entry_id))
 
     def _grow(self, leaf: bytes) -> None:

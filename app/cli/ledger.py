@@ -63,7 +63,7 @@ def verify(
             with read_session(house.engine) as session:
                 lines = map(orjson.dumps, export_lines(session, keys=house.keys))
                 outside = [*kept, *read_kept(house.settings.checkpoints)]
-                report = check_book(lines, checkpoints=outside, keys=keys)
+                report = check_book(lines, checkpoints=outside, keys=keys, from_service=True)
                 node = first_wrong_node(session)
         document = {**report.to_dict(), "wrong_node": None if node is None else [*node]}
         document["ok"] = report.is_good and node is None

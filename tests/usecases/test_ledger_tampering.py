@@ -5,6 +5,7 @@ that is rolled back, and held against the last checkpoint that was kept outside.
 """
 
 import random
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -126,7 +127,7 @@ def build(engine: Engine, keys: KeyRing) -> Scene:
 
 def check(session: Session, scene: Scene) -> tuple[Report, tuple[int, int] | None]:
     lines = [orjson.dumps(line) for line in export_lines(session, keys=scene.keys)]
-    report = check_book(lines, checkpoints=[scene.kept], keys=signer_of(scene.keys).told_keys)
+    report = check_book(lines, checkpoints=[scene.kept], keys=signer_of(scene.keys).told_keys, from_service=True)
     return report, first_wrong_node(session) if report.is_good else None
 
 
@@ -436,3 +437,69 @@ def test_whatever_a_superuser_does_is_found_and_the_first_bad_entry_is_named(
         if found(report, node) != expected:
             missed.append((act.__name__, user.position, user.is_clever, expected, report.to_dict(), node))
     assert not missed, f"{len(missed)} missed\n" + "\n".join(map(str, missed))
+
+
+def test_an_old_copy_that_went_on_is_told_from_where_it_parted(scene: tuple[Scene, Session]) -> None:
+    built, session = scene
+    old = built.dumps[1]
+    for table in TABLES:
+        session.connection().execute(delete(table))
+        if old[table.name]:
+            session.connection().execute(insert(table), old[table.name])
+    append_entries(session, [draft(number, worker_id=1) for number in range(30)], keys=built.keys)
+    # By a service that does not know the checkpoint outside: every signature of the new history is good.
+    sequence_entries(session, after=0, limit=99, outside=None, now=NOW, keys=built.keys)
+    report, _ = check(session, built)
+    assert report.first is not None
+    parted = len(old["ledger_leaves"])
+    assert (report.first.reason, report.first.position, report.first.until) == ("root_differs", parted, built.size - 1)
+
+
+def test_who_is_registered_again_under_the_number_of_an_erased_person_has_a_key_of_their_own(
+    database: Engine, key_ring: KeyRing
+) -> None:
+    built = build(database, key_ring)
+    with write_session(database) as session:
+        before = [row for row in dump(session)["ledger_keys"] if row["worker_id"] == ERASED]
+        append_entries(session, [draft(1, worker_id=ERASED)], keys=key_ring)
+    with write_session(database) as session:
+        sequence_entries(session, after=0, limit=99, outside=built.kept, now=NOW, keys=key_ring)
+        report, node = check(session, built)
+        assert (before, report.first, node, report.places) == ([], None, None, built.size + 4)
+        assert erase_person(session, ERASED, actor="clerk/1", now=NOW, keys=key_ring) is not None
+        assert check(session, built)[0].first is None
+
+
+def test_an_entry_written_while_its_person_is_erased_is_named_or_comes_after(
+    database: Engine, key_ring: KeyRing
+) -> None:
+    with write_session(database) as session:
+        append_entries(session, [draft(1, worker_id=8)], keys=key_ring)
+    gate, failures = threading.Barrier(2), list[BaseException]()
+
+    def run(act: Callable[[Session], object]) -> None:
+        try:
+            gate.wait()
+            for _ in range(10):
+                with write_session(database) as session:
+                    act(session)
+        except BaseException as failure:  # noqa: BLE001  a thread's failure must reach the test
+            failures.append(failure)
+
+    threads = [
+        threading.Thread(target=run, args=(act,))
+        for act in (
+            lambda session: append_entries(session, [draft(2, worker_id=8)], keys=key_ring),
+            lambda session: erase_person(session, 8, actor="clerk/1", now=NOW, keys=key_ring),
+        )
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with write_session(database) as session:
+        batch = sequence_entries(session, after=0, limit=99, outside=None, now=NOW, keys=key_ring)
+        assert (batch.unfit, batch.sequenced > 11) == ((), True)
+        lines = [orjson.dumps(line) for line in export_lines(session, keys=key_ring)]
+        assert check_book(lines, keys=signer_of(key_ring).told_keys).first is None
