@@ -1,0 +1,265 @@
+"""What is owed, told another way: day after day is lived through with plain dicts, as a clerk with paper would do it.
+
+It shares nothing with `app.domain.obligations`, so that the two can be compared.
+
+A registration: {"id", "worker", "opened", "closed"}. An event: {"id", "kind", "worker", "spell", "channel", "grade",
+"at", "written", "names", "facts"}, instants without zone, in UTC. Settings: [(first day, {...}), ...].
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+Doc = dict[str, Any]
+PACKAGE = ("briefing", "guidance", "push", "training")
+ONE_DAY = timedelta(days=1)
+
+
+def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]], now: datetime) -> Doc:
+    today = day_of(now)
+    # A day of closing that is still to come is not known to the clerk.
+    closed = spell["closed"] if spell["closed"] and spell["closed"] <= today else None
+    crossed_out = {
+        event["names"]
+        for event in events
+        if event["kind"] == "strike" and event["at"] <= now and event["names"] and event["id"] > event["names"]
+    }
+
+    def fault(event: Doc, *, names_spell: bool = True) -> str:
+        checks = [
+            ("other_person", event["worker"] != spell["worker"]),
+            ("other_spell", names_spell and event["spell"] != spell["id"]),
+            ("struck", event["id"] in crossed_out),
+            ("in_future", event["at"] > now),
+            ("written_before_happened", event["written"] < event["at"]),
+            ("before_spell", day_of(event["at"]) < spell["opened"]),
+            ("after_spell", closed is not None and day_of(event["at"]) > closed),
+            ("public_channel", event["channel"] in ("notice", "loudspeaker")),
+        ]
+        return next((code for code, is_so in checks if is_so), "")
+
+    debts: list[Doc] = []
+    why_not: dict[int, str] = {}
+    waiting: dict[int, str] = {}  # pushes that only an answer makes count, with what is said until then
+    holder: dict[int, Doc] = {}  # which paid debt names a push
+    used_jobs: set[str] = set()
+    answered: set[int] = set()
+    counts_since: dict[int, datetime] = {}  # of every push that is sound, whether or not it pays a debt
+    started = False
+    by_id = {event["id"]: event for event in events}
+
+    def pay(event: Doc, grade: str, at: datetime) -> None:
+        kind, day = event["kind"], day_of(at)
+        if kind == "push":
+            counts_since[event["id"]] = at
+            if event["facts"]["job"] in used_jobs:
+                why_not[event["id"]] = "same_job"
+                return
+        for debt in debts:
+            if debt["kind"] == kind and len(debt["paid"]) < debt["owed"]:
+                paid = {"id": event["id"], "grade": grade, "day": day}
+                debt["paid"].append(paid)
+                holder[event["id"]] = paid
+                if kind == "push":
+                    used_jobs.add(event["facts"]["job"])
+                return
+        why_not[event["id"]] = "surplus"
+
+    def serve(event: Doc, day: date) -> None:
+        if code := fault(event) or unfit(event, rules_on(settings, day)):
+            why_not[event["id"]] = code
+            return
+        rules = rules_on(settings, day)
+        weak = unproven(event, rules)
+        if event["kind"] != "push":
+            if weak:
+                why_not[event["id"]] = weak
+            else:
+                pay(event, event["grade"], event["at"])
+            return
+        if not weak and rules["when"] == "answered":
+            weak = "not_answered"
+        if not weak:
+            pay(event, event["grade"], event["at"])
+            if event["id"] in answered and event["id"] in holder:
+                holder[event["id"]]["grade"] = "A"
+        elif event["id"] in answered:
+            pay(event, "A", event["at"])
+        else:
+            waiting[event["id"]] = weak
+
+    def answer(event: Doc) -> None:
+        if event["grade"] != "A" or fault(event, names_spell=False):
+            return
+        push = event["names"]
+        if push in answered or by_id.get(push, event)["kind"] != "push":
+            return
+        answered.add(push)
+        if push in waiting:
+            del waiting[push]
+            pay(by_id[push], "A", event["at"])
+        elif push in holder:
+            holder[push]["grade"] = "A"
+
+    def excuse(event: Doc, day: date) -> None:
+        if fault(event):
+            return
+        rules = rules_on(settings, day)
+        for debt in debts:
+            if day > debt["due"] or event["facts"].get("service") not in (None, debt["kind"]):
+                continue
+            if event["kind"] == "refusal":
+                debt["excused"] |= rules["refusal"]
+            else:
+                debt["tries"].append((day, event["channel"]))
+                days = {tried for tried, _ in debt["tries"]}
+                ways = {way for _, way in debt["tries"]}
+                enough = len(days) >= rules["tries"] and len(ways) >= min(2, rules["tries"])
+                debt["excused"] |= rules["contact"] and enough
+
+    diary: dict[date, list[tuple[datetime, int, int, Doc]]] = {}
+    for event in events:
+        # An answer is about its push: at one instant it stands where the push stands, after it.
+        subject, after = (event["names"] or 0, 1) if event["kind"] == "answer" else (event["id"], 0)
+        diary.setdefault(day_of(event["at"]), []).append((event["at"], subject, after, event))
+
+    for day in each_day(min([spell["opened"], *diary]), max([today, *diary])):
+        if spell["opened"] <= day <= (closed or today) and day <= today:
+            rules = rules_on(settings, day)
+            is_new_year = (day.month, day.day) == (1, 1) and day.year > spell["opened"].year
+            if day == spell["opened"] or is_new_year:
+                due = day + rules["first"] * ONE_DAY if day == spell["opened"] else deadline(day.year, rules)
+                debts += [
+                    {"kind": kind, "from": day, "due": due, "owed": owed, "paid": [], "excused": False, "tries": []}
+                    for kind in PACKAGE
+                    if (owed := rules["counts"].get(kind, 0) if day >= settings[0][0] else 0)
+                ]
+        for *_, event in sorted(diary.get(day, []), key=lambda entry: entry[:3]):
+            if event["kind"] in PACKAGE:
+                serve(event, day)
+            elif event["kind"] == "answer":
+                answer(event)
+            elif event["kind"] in ("refusal", "attempt"):
+                excuse(event, day)
+            elif event["kind"] == "start":
+                started = started or not fault(event)
+
+    soon = rules_on(settings, today)["soon"] * ONE_DAY
+    for debt in debts:
+        if len(debt["paid"]) == debt["owed"]:
+            debt["state"] = "done"
+        elif debt["excused"]:
+            debt["state"] = "waived"
+        elif closed and closed < debt["due"]:
+            debt["state"] = "lapsed"
+        elif debt["due"] < today:
+            debt["state"] = "overdue"
+        else:
+            debt["state"] = "due_soon" if debt["due"] - soon <= today else "open"
+    return {
+        "debts": [
+            (
+                *(debt["kind"], debt["from"], debt["due"], debt["owed"], debt["state"]),
+                *((paid["id"], paid["grade"], paid["day"]) for paid in debt["paid"]),
+            )
+            for kind in PACKAGE
+            for debt in debts
+            if debt["kind"] == kind
+        ],
+        "why_not": {**why_not, **waiting},
+        "headline": bool(counts_since.keys() & answered) and started,
+        "resort": attempts(events, counts_since, fault, rules_on(settings, today)),
+    }
+
+
+def attempts(
+    events: list[Doc], counts_since: dict[int, datetime], fault: Any, rules: Doc
+) -> tuple[int, int, tuple[str, ...]]:
+    """Pushes that were answered or refused, of different jobs, and the days between the first and the last."""
+    replied = {
+        event["names"]
+        for event in events
+        if not fault(event) and (event["kind"] == "refusal" or event["facts"].get("answer", "seen") != "seen")
+    }
+    pushes = [event for event in events if event["id"] in counts_since.keys() & replied]
+    firsts: dict[str, Doc] = {}
+    for push in sorted(pushes, key=lambda push: (counts_since[push["id"]], push["id"])):
+        firsts.setdefault(push["facts"]["job"], push)
+    happened = sorted(day_of(push["at"]) for push in firsts.values())
+    written = sorted(day_of(push["written"]) for push in firsts.values())
+    span = (happened[-1] - happened[0]).days if happened else 0
+    missing = []
+    if len(firsts) < rules["resort"]:
+        missing.append("pushes")
+    if span < rules["span"]:
+        missing.append("span")
+    elif not written or (written[-1] - written[0]).days < rules["span"]:
+        missing.append("written_at_once")
+    return len(firsts), span, tuple(missing)
+
+
+def unfit(event: Doc, rules: Doc) -> str:
+    """What is wrong with what an event tells, whatever proves it."""
+    facts = event["facts"]
+    match event["kind"]:
+        case "briefing":
+            return "" if facts.get("text") and facts.get("version") else "no_text"
+        case "guidance":
+            return talk(facts)
+        case "training":
+            return "" if facts.get("session") else "no_session"
+    if not {"job", "is_open", "places", "bar", "skill_permille", "metres", "reach_metres"} <= facts.keys():
+        return "incomplete"
+    if not facts["is_open"]:
+        return "not_open"
+    if facts["places"] <= 0:
+        return "no_places"
+    if facts["bar"]:
+        return "barred"
+    if facts["reach_metres"] < facts["metres"]:
+        return "too_far"
+    return "" if facts["skill_permille"] > rules["skill"] else "not_fitting"
+
+
+def unproven(event: Doc, rules: Doc) -> str:
+    grade = event["grade"]
+    if not grade or grade not in rules["grades"]:
+        return "grade"
+    if grade == "C":
+        if event["channel"] not in ("call", "visit"):
+            return "grade"
+        if code := talk(event["facts"]):
+            return code
+    return ""
+
+
+def talk(facts: Doc) -> str:
+    if not facts.get("minutes"):
+        return "no_minutes"
+    return "" if facts.get("said") else "not_said"
+
+
+def rules_on(settings: list[tuple[date, Doc]], day: date) -> Doc:
+    found = settings[0][1]
+    for first_day, rules in settings:
+        if first_day <= day:
+            found = rules
+    return found
+
+
+def deadline(year: int, rules: Doc) -> date:
+    month, day = (int(part) for part in rules["deadline"].split("-"))
+    while True:
+        try:
+            return date(year, month, day)
+        except ValueError:
+            day -= 1
+
+
+def day_of(instant: datetime) -> date:
+    return (instant + timedelta(hours=8)).date()
+
+
+def each_day(first: date, last: date) -> list[date]:
+    return [first + days * ONE_DAY for days in range((last - first).days + 1)]
