@@ -61,6 +61,10 @@ class Spell:
     end: SpellEnd | None = None
 
 
+OWED_STATUSES = frozenset({Status.REGISTERED_UNEMPLOYED, Status.POVERTY_ALLEVIATED})
+"""What one must be registered as, both at once, to be owed the package (plan 8.5-8.8: 登记失业的脱贫人口)."""
+
+
 def is_owed(statuses: frozenset[Status]) -> bool:
-    """Whether a person with these statuses is one to whom the package is owed (plan 8.5-8.8: 登记失业的脱贫人口)."""
-    return {Status.REGISTERED_UNEMPLOYED, Status.POVERTY_ALLEVIATED} <= statuses
+    """Whether a person with these statuses is one to whom the package is owed."""
+    return statuses >= OWED_STATUSES

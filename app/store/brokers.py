@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kit.database import Base
 
@@ -29,3 +29,8 @@ class Case(Base):
     broker_id: Mapped[int] = mapped_column(ForeignKey("brokers.id"), index=True)
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
+
+
+def find_broker(session: Session, code: str) -> Broker | None:
+    """The broker of a code, or None."""
+    return session.scalars(select(Broker).where(Broker.code == code)).one_or_none()

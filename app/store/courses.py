@@ -1,9 +1,10 @@
 """Courses (培训) and their sessions: what is taught where, when, and how many seats are left."""
 
+from collections.abc import Sequence
 from datetime import date
 
-from sqlalchemy import ForeignKey, SmallInteger, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Row, SmallInteger, String, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kit.database import Base
 
@@ -32,3 +33,18 @@ class CourseSession(Base):
     ends_on: Mapped[date]
     seats: Mapped[int] = mapped_column(SmallInteger)
     taken: Mapped[int] = mapped_column(SmallInteger, default=0)
+
+
+def find_session(session: Session, session_id: int) -> CourseSession | None:
+    """One session, or None."""
+    return session.get(CourseSession, session_id)
+
+
+def list_free_sessions(session: Session, *, after: date) -> Sequence[Row[CourseSession, Course]]:
+    """Sessions with seats left that begin after a day, each with its course, soonest first."""
+    return session.execute(
+        select(CourseSession, Course)
+        .join(Course, Course.id == CourseSession.course_id)
+        .where(CourseSession.starts_on > after, CourseSession.taken < CourseSession.seats)
+        .order_by(CourseSession.starts_on, CourseSession.id)
+    ).all()

@@ -4,6 +4,7 @@
 0008).
 """
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any
 
@@ -63,3 +64,15 @@ def find_setting(session: Session, name: str, *, on: date) -> LocalSetting | Non
         )
         .order_by(LocalSetting.valid_from.desc())
     ).first()
+
+
+def list_settings(session: Session, names: Collection[str]) -> list[LocalSetting]:
+    """Every version of the settings of these names, oldest first."""
+    chosen = select(LocalSetting).where(LocalSetting.name.in_(names))
+    return list(session.scalars(chosen.order_by(LocalSetting.valid_from, LocalSetting.id)))
+
+
+def list_policies(session: Session, clauses: Collection[str]) -> list[Policy]:
+    """Every version of these clauses, oldest first."""
+    chosen = select(Policy).where(Policy.clause.in_(clauses))
+    return list(session.scalars(chosen.order_by(Policy.valid_from, Policy.id)))

@@ -1,12 +1,20 @@
 """Spells: who was registered as owed the package, from when to when. What was done in one stands in the ledger."""
 
+from collections.abc import Collection, Sequence
 from datetime import date
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ColumnElement, ForeignKey, Index, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from app.domain.spells import SpellEnd, SpellSource
-from app.kit.database import Base
+from app.domain.spells import Spell, SpellEnd, SpellSource
+from app.kit.database import Base, reserve_ids
+from app.store.brokers import Broker, Case
+from app.store.workers import Worker
+
+_NUMBERS_AT_ONCE = 10_000
+_IS_OPEN = text("closed_on IS NULL")
 
 
 class SpellRow(Base):
@@ -18,8 +26,8 @@ class SpellRow(Base):
             "uq_spells_open",
             "worker_id",
             unique=True,
-            sqlite_where=text("closed_on IS NULL"),
-            postgresql_where=text("closed_on IS NULL"),
+            sqlite_where=_IS_OPEN,
+            postgresql_where=_IS_OPEN,
         ),
     )
 
@@ -29,3 +37,118 @@ class SpellRow(Base):
     closed_on: Mapped[date | None]
     end: Mapped[SpellEnd | None]
     source: Mapped[SpellSource]
+
+
+# Columns, not rows of the session: a spell that is closed by a statement would stay open in what the session remembers.
+_SPELLS = select(SpellRow.id, SpellRow.worker_id, SpellRow.opened_on, SpellRow.closed_on, SpellRow.end)
+
+
+def find_spell(session: Session, spell_id: int) -> Spell | None:
+    """One spell, or None."""
+    return _first(session.execute(_SPELLS.where(SpellRow.id == spell_id)).first())
+
+
+def find_open_spell(session: Session, worker_id: int) -> Spell | None:
+    """The one spell of a person that is open, or None."""
+    chosen = _SPELLS.where(SpellRow.worker_id == worker_id, SpellRow.closed_on.is_(None))
+    return _first(session.execute(chosen).first())
+
+
+def find_spell_on(session: Session, worker_id: int, *, on: date) -> Spell | None:
+    """The spell of a person that ran on a day, of two the later; or None."""
+    chosen = _SPELLS.where(SpellRow.worker_id == worker_id, *_ran(on))
+    return _first(session.execute(chosen.order_by(SpellRow.opened_on.desc(), SpellRow.id.desc()).limit(1)).first())
+
+
+def list_spells_on(session: Session, *, on: date) -> list[Spell]:
+    """Every spell that ran on a day, in order of id."""
+    return [_spell(row) for row in session.execute(_SPELLS.where(*_ran(on)).order_by(SpellRow.id))]
+
+
+def list_last_days(session: Session, worker_ids: Collection[int]) -> dict[int, date | None]:
+    """The last day of each person's latest spell, None while one is open; nobody who never had one."""
+    numbers, found = sorted({*worker_ids}), dict[int, date | None]()
+    for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
+        chosen = select(SpellRow.worker_id, SpellRow.closed_on).where(
+            SpellRow.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE])
+        )
+        for worker_id, closed_on in session.execute(chosen):
+            before = found.get(worker_id, closed_on)
+            found[worker_id] = None if before is None or closed_on is None else max(before, closed_on)
+    return found
+
+
+def list_people_in_spells(
+    session: Session, *, on: date, district: str | None, broker: str | None
+) -> list[tuple[Spell, str, list[str], str | None]]:
+    """Spells that ran on a day, each with the person's home, what they want, and the code of their broker on that day.
+
+    Only people at home in the district of that code, and in the care of the broker with that code; None: all.
+    """
+    # One case a person, the one that began last, should two overlap.
+    case = (
+        select(Case.id)
+        .where(Case.worker_id == SpellRow.worker_id, Case.valid_from <= on)
+        .where(Case.valid_to.is_(None) | (Case.valid_to >= on))
+        .order_by(Case.valid_from.desc(), Case.id.desc())
+        .limit(1)
+        .correlate(SpellRow)
+        .scalar_subquery()
+    )
+    chosen = (
+        _SPELLS.add_columns(Worker.home_area_code, Worker.wants, Broker.code)
+        .join(Worker, Worker.id == SpellRow.worker_id)
+        .outerjoin(Case, Case.id == case)
+        .outerjoin(Broker, Broker.id == Case.broker_id)
+        .where(*_ran(on))
+        .order_by(SpellRow.id)
+    )
+    if district is not None:
+        chosen = chosen.where(Worker.home_area_code.startswith(district, autoescape=True))
+    if broker is not None:
+        chosen = chosen.where(Broker.code == broker)
+    return [(_spell(row[:5]), *row[5:]) for row in session.execute(chosen)]
+
+
+def add_spells(session: Session, worker_ids: Collection[int], *, opened_on: date, source: SpellSource) -> list[Spell]:
+    """Open a spell for each of these people; the spells that were opened, in order of id.
+
+    Who has one open already, also one that another process is just opening, gets no second one.
+    """
+    people = sorted({*worker_ids})
+    ids = reserve_ids(session, SpellRow, len(people))
+    if not ids:
+        return []
+    dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    # In one order, so that two who open at once do not wait for each other.
+    rows = [
+        {"id": spell_id, "worker_id": worker_id, "opened_on": opened_on, "source": source}
+        for spell_id, worker_id in zip(ids, people, strict=True)
+    ]
+    adding = dialect.insert(SpellRow).on_conflict_do_nothing(index_elements=["worker_id"], index_where=_IS_OPEN)
+    session.connection().execute(adding, rows)
+    opened: list[Spell] = []
+    for start in range(0, len(ids), _NUMBERS_AT_ONCE):
+        chosen = _SPELLS.where(SpellRow.id.in_(ids[start : start + _NUMBERS_AT_ONCE])).order_by(SpellRow.id)
+        opened.extend(_spell(row) for row in session.execute(chosen))
+    return opened
+
+
+def end_spell(session: Session, spell_id: int, *, closed_on: date, end: SpellEnd) -> bool:
+    """Close a spell; False if it was not open any more."""
+    closing = update(SpellRow).where(SpellRow.id == spell_id, SpellRow.closed_on.is_(None))
+    closing = closing.values(closed_on=closed_on, end=end)
+    return session.connection().execute(closing).rowcount > 0
+
+
+def _ran(on: date) -> tuple[ColumnElement[bool], ...]:
+    return SpellRow.opened_on <= on, SpellRow.closed_on.is_(None) | (SpellRow.closed_on >= on)
+
+
+def _first(row: Sequence[Any] | None) -> Spell | None:
+    return None if row is None else _spell(row)
+
+
+def _spell(row: Sequence[Any]) -> Spell:
+    spell_id, worker_id, opened_on, closed_on, end = row
+    return Spell(id=spell_id, worker_id=worker_id, opened_on=opened_on, closed_on=closed_on, end=end)

@@ -1,6 +1,6 @@
 """Workers without their identity: where they live, what they can do and want, and what they are registered as."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -9,6 +9,8 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin
 from app.kit.database import Base
+
+_NUMBERS_AT_ONCE = 10_000
 
 
 class Worker(Base):
@@ -60,15 +62,65 @@ def list_workers(session: Session) -> Iterator[Worker]:
     yield from session.scalars(chosen, execution_options={"yield_per": 1000})
 
 
-def list_statuses(session: Session, *, on: date) -> dict[int, frozenset[Status]]:
-    """What each worker is registered as on a day, by the worker's id; nobody who is registered as nothing."""
+def list_statuses(
+    session: Session, *, on: date, worker_ids: Collection[int] | None = None
+) -> dict[int, frozenset[Status]]:
+    """What each worker, or each of these, is registered as on a day, by id; nobody who is registered as nothing."""
     chosen = select(WorkerStatus.worker_id, WorkerStatus.status).where(
         WorkerStatus.valid_from <= on, WorkerStatus.valid_to.is_(None) | (WorkerStatus.valid_to >= on)
     )
     found: dict[int, set[Status]] = {}
-    for worker_id, status in session.execute(chosen):
-        found.setdefault(worker_id, set()).add(status)
+    for part in _parts(worker_ids):
+        some = chosen if part is None else chosen.where(WorkerStatus.worker_id.in_(part))
+        for worker_id, status in session.execute(some):
+            found.setdefault(worker_id, set()).add(status)
     return {worker_id: frozenset(statuses) for worker_id, statuses in found.items()}
+
+
+def list_first_days(
+    session: Session, worker_ids: Collection[int], statuses: Collection[Status], *, on: date
+) -> dict[int, date]:
+    """Since when those of these people bear any of these statuses who do on a day; of several days the latest."""
+    found: dict[int, date] = {}
+    for part in _parts(worker_ids):
+        chosen = select(WorkerStatus.worker_id, WorkerStatus.valid_from).where(
+            WorkerStatus.worker_id.in_(part or []),
+            WorkerStatus.status.in_(statuses),
+            WorkerStatus.valid_from <= on,
+            WorkerStatus.valid_to.is_(None) | (WorkerStatus.valid_to >= on),
+        )
+        for worker_id, valid_from in session.execute(chosen):
+            found[worker_id] = max(valid_from, found.get(worker_id, valid_from))
+    return found
+
+
+def list_last_days(session: Session, worker_ids: Collection[int], statuses: Collection[Status]) -> dict[int, date]:
+    """Until when each of these people bore all of these statuses, of those whose last day is on record."""
+    last: dict[tuple[int, Status], date] = {}
+    for part in _parts(worker_ids):
+        chosen = select(WorkerStatus.worker_id, WorkerStatus.status, WorkerStatus.valid_to).where(
+            WorkerStatus.worker_id.in_(part or []), WorkerStatus.status.in_(statuses)
+        )
+        for worker_id, status, valid_to in session.execute(chosen):
+            day = valid_to or date.max
+            last[worker_id, status] = max(day, last.get((worker_id, status), day))
+    found = {}
+    for worker_id in worker_ids:
+        days = [last.get((worker_id, status)) for status in statuses]
+        known = [day for day in days if day is not None]
+        if len(known) == len(days) and min(known) < date.max:
+            found[worker_id] = min(known)
+    return found
+
+
+def _parts(worker_ids: Collection[int] | None) -> Iterator[list[int] | None]:
+    """Ids in numbers that a statement takes; None is everybody."""
+    if worker_ids is None:
+        yield None
+        return
+    numbers = sorted({*worker_ids})
+    for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
+        yield numbers[start : start + _NUMBERS_AT_ONCE]
 
 
 def add_workers(session: Session, workers: Sequence[dict[str, Any]], statuses: Sequence[dict[str, Any]]) -> None:

@@ -21,6 +21,7 @@ from app.store.workers import Worker, add_workers
 from app.usecases.areas import AreaBook
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome, RowReport
 from app.usecases.places import Place, PlaceNames
+from app.usecases.spells import sync_spells
 
 _ID_NUMBER_DIGITS = 18
 _NAME_CHARACTERS = 60
@@ -107,14 +108,16 @@ def import_workers(
     A person whose ID number is on record is left as they are (已有), also where the roster knows more: what somebody
     told an office in person is not overwritten by a list. The same person twice in a file is taken once (折叠). What
     `judge_workers` refused is not taken (拒绝). Birth date and sex are those of the ID number. Who is on record is
-    looked up in this transaction, however long ago the rows were judged.
+    looked up in this transaction, however long ago the rows were judged. Afterwards spells are brought in line with
+    what everybody is registered as today: they open for those to whom the package is owed, and close where a status
+    has ended.
 
     Args:
         session: a transaction that the caller commits or rolls back.
         judged: the rows, in the order of the file.
-        keys: seals identities.
-        actor: who imports, for the audit.
-        today: the day from which statuses without a date hold.
+        keys: seals identities, and what the ledger says of spells.
+        actor: who imports, for the audit and the ledger.
+        today: the day from which statuses without a date hold, and spells that are new.
         now: when the records were made.
         evidence: how the statuses in the roster are known.
         on_progress: told how many people have been written.
@@ -144,6 +147,7 @@ def import_workers(
     for draft, earlier in repeated:
         told = [f"与第 {earlier.row} 行是同一个人，以那一行为准"]
         reports[draft.row] = _report(draft, RowOutcome.FOLDED, told, ids[earlier.row])
+    sync_spells(session, actor=actor, on=today, now=now, keys=keys)
     report = ImportReport(rows=tuple(reports[one.draft.row] for one in judged))
     if ids:
         record_act(session, actor=actor, action="import_workers", subject="workers", now=now, detail=report.told_counts)

@@ -12,12 +12,15 @@ import pytest
 from sqlalchemy import func, select
 
 from app.domain.identities import id_check
+from app.domain.ledger import EntryKind
 from app.domain.workers import Evidence, Sex, Status, WorkerOrigin
 from app.kit.database import read_session, write_session
 from app.store.audit import AuditEntry
 from app.store.identities import Identity, find_by_id_number, read_identity
 from app.store.workers import Worker, WorkerStatus
+from app.usecases.ledger import list_entries
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome
+from app.usecases.spells import list_open_spells
 from app.usecases.workers import JudgedWorker, WorkerDraft, import_workers, judge_workers
 from app.wiring import House
 from tests.houses import area_book
@@ -237,3 +240,35 @@ def test_who_was_registered_since_the_judging_is_left_as_they_are(house: House) 
     assert [row.outcome for row in second.rows] == [RowOutcome.KNOWN] * 2
     assert [row.id for row in second.rows] == [row.id for row in first.rows]
     assert snapshot(house) == before
+
+
+# --- spells -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_roster_opens_spells_for_those_to_whom_the_package_is_owed_and_a_second_time_none(house: House) -> None:
+    rows = bring_in(
+        house,
+        person(row=2),
+        person(row=3, statuses=((Status.POVERTY_ALLEVIATED, None),)),
+        person(row=4, statuses=()),
+    ).rows
+    with read_session(house.engine) as session:
+        spells = list_open_spells(session, on=house.clock.today())
+        entries = list_entries(session)
+    assert [(spell.worker_id, spell.opened_on) for spell in spells] == [(rows[0].id, house.clock.today())]
+    assert [(entry.kind, entry.worker_id, entry.facts) for entry in entries] == [
+        (EntryKind.SPELL_OPENED, rows[0].id, {"source": "import"})
+    ]
+    bring_in(house, person(row=2))
+    with read_session(house.engine) as session:
+        assert list_entries(session) == entries
+
+
+def test_a_roster_that_is_taken_back_leaves_no_spell(house: House) -> None:
+    judged = judge(house, person())
+    with write_session(house.engine) as session:
+        today, now = house.clock.today(), house.clock.now()
+        import_workers(session, judged, actor="tester", today=today, now=now, keys=house.keys)
+        session.rollback()
+    with read_session(house.engine) as session:
+        assert (list_entries(session), list_open_spells(session, on=today)) == ([], [])

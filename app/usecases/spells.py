@@ -1,0 +1,206 @@
+"""Opening and closing spells (失业登记): by a clerk or a kiosk for one person, by the statuses on record for everybody.
+
+Each opening and closing is an entry of the ledger, written in the same transaction.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, datetime, time
+
+from sqlalchemy.orm import Session
+
+from app.domain.ledger import EntryKind
+from app.domain.spells import OWED_STATUSES, Spell, SpellEnd, SpellSource, is_owed
+from app.kit.clock import CHINA, china_date
+from app.kit.errors import Conflict, FieldFault, Invalid, NotFound
+from app.kit.keys import KeyRing
+from app.store import spells as store
+from app.store import workers as workers_store
+from app.usecases.ledger import EntryDraft, append_entries, append_entry
+
+
+class SpellUnknown(NotFound):
+    """There is no such spell."""
+
+    code = "spell_unknown"
+    title = "没有这一次失业登记"
+
+
+class SpellClosed(Conflict):
+    """The spell was closed already, on another day or for another reason."""
+
+    code = "spell_closed"
+    title = "这一次失业登记已经结束了"
+
+
+class SpellOverlaps(Conflict):
+    """A spell of this person ended only after the day on which another is to begin."""
+
+    code = "spell_overlaps"
+    title = "这一天还在上一次失业登记里"
+
+
+class NotOwed(Conflict):
+    """Not both registered unemployed and poverty-alleviated on that day; `workers` says who."""
+
+    code = "not_owed"
+    title = "这一天不是登记失业的脱贫人口，不能建档"
+
+
+@dataclass(frozen=True, slots=True)
+class SpellChanges:
+    """Ids of spells that a look at everybody's statuses has opened and closed."""
+
+    opened: tuple[int, ...]
+    closed: tuple[int, ...]
+
+
+def find_open_spell(session: Session, worker_id: int) -> Spell | None:
+    """The one spell of a person that is open, or None."""
+    return store.find_open_spell(session, worker_id)
+
+
+def list_open_spells(session: Session, *, on: date) -> list[Spell]:
+    """Every spell that was open on a day, its last day included; in order of id."""
+    return store.list_spells_on(session, on=on)
+
+
+def open_spells(
+    session: Session,
+    worker_ids: Collection[int],
+    *,
+    source: SpellSource,
+    actor: str,
+    on: date,
+    now: datetime,
+    keys: KeyRing,
+) -> list[int]:
+    """Open a spell for each of these people, all or none; the ids of the new ones.
+
+    Who has a spell open keeps it, and nothing is written for them: twice, or two at once, is once.
+
+    Args:
+        session: a transaction that the caller commits.
+        worker_ids: who was registered.
+        source: who opens it.
+        actor: as in the ledger.
+        on: the day of registration, today or earlier.
+        now: when it is written.
+        keys: the key ring.
+
+    Raises:
+        Invalid: the day is still to come (`in_future`).
+        NotOwed: somebody is not both on that day.
+        SpellOverlaps: an earlier spell of somebody ended after that day.
+    """
+    _require_past("on", on, now=now)
+    statuses = workers_store.list_statuses(session, on=on, worker_ids=worker_ids)
+    if strangers := sorted({one for one in worker_ids if not is_owed(statuses.get(one, frozenset()))}):
+        raise NotOwed(workers=strangers)
+    last_days = store.list_last_days(session, worker_ids)
+    ended = {worker_id: day for worker_id, day in last_days.items() if day is not None}
+    if any(day > on for day in ended.values()):
+        raise SpellOverlaps
+    new = [worker_id for worker_id in worker_ids if worker_id in ended or worker_id not in last_days]
+    opened = store.add_spells(session, new, opened_on=on, source=source)
+    append_entries(
+        session,
+        [
+            EntryDraft(
+                kind=EntryKind.SPELL_OPENED,
+                worker_id=spell.worker_id,
+                spell_id=spell.id,
+                happened_at=_moment(on, now=now),
+                now=now,
+                actor=actor,
+                facts={"source": source.value},
+            )
+            for spell in opened
+        ],
+        keys=keys,
+    )
+    return [spell.id for spell in opened]
+
+
+def close_spell(
+    session: Session, spell_id: int, *, end: SpellEnd, actor: str, on: date, now: datetime, keys: KeyRing
+) -> Spell:
+    """Close a spell with its reason; closed again with the same day and reason it stays as it is.
+
+    Args:
+        session: a transaction that the caller commits.
+        spell_id: which.
+        end: why.
+        actor: as in the ledger.
+        on: its last day, not before the first and not after today.
+        now: when it is written.
+        keys: the key ring.
+
+    Raises:
+        SpellUnknown: there is no such spell.
+        SpellClosed: it was closed on another day or for another reason.
+        Invalid: the day is still to come (`in_future`) or before the registration (`before_spell`).
+    """
+    spell = store.find_spell(session, spell_id)
+    if spell is None:
+        raise SpellUnknown
+    if on < spell.opened_on:
+        raise Invalid(fields=[FieldFault("on", "before_spell", "结束的日子在登记之前，请核对日期")])
+    _require_past("on", on, now=now)
+    if not store.end_spell(session, spell_id, closed_on=on, end=end):
+        closed = store.find_spell(session, spell_id)
+        if closed is None or (closed.closed_on, closed.end) != (on, end):
+            raise SpellClosed
+        return closed
+    append_entry(
+        session,
+        kind=EntryKind.SPELL_CLOSED,
+        worker_id=spell.worker_id,
+        spell_id=spell_id,
+        happened_at=_moment(on, now=now),
+        now=now,
+        actor=actor,
+        facts={"reason": end.value},
+        keys=keys,
+    )
+    return Spell(id=spell_id, worker_id=spell.worker_id, opened_on=spell.opened_on, closed_on=on, end=end)
+
+
+def sync_spells(session: Session, *, actor: str, on: date, now: datetime, keys: KeyRing) -> SpellChanges:
+    """Bring spells in line with what everybody is registered as on a day; again on the same day it changes nothing.
+
+    A spell opens on that day for everybody who is both and never had one, or was registered anew since the last was
+    closed: whom a clerk has closed as employed is not opened again by a list that still holds them. One closes
+    (`status_ended`) where a status has ended: on the last day on which both held, if that is on record, else on the day
+    itself.
+
+    Args:
+        session: a transaction that the caller commits.
+        actor: as in the ledger.
+        on: the day, today or earlier.
+        now: when it is written.
+        keys: the key ring.
+    """
+    owed = {one for one, statuses in workers_store.list_statuses(session, on=on).items() if is_owed(statuses)}
+    open_now = [spell for spell in store.list_spells_on(session, on=on) if spell.closed_on is None]
+    ended = [spell for spell in open_now if spell.worker_id not in owed]
+    last_days = workers_store.list_last_days(session, [spell.worker_id for spell in ended], OWED_STATUSES)
+    for spell in ended:
+        last = min(on, max(spell.opened_on, last_days.get(spell.worker_id, on)))
+        close_spell(session, spell.id, end=SpellEnd.STATUS_ENDED, actor=actor, on=last, now=now, keys=keys)
+    new = owed - {spell.worker_id for spell in open_now}
+    known = store.list_last_days(session, new)
+    since = workers_store.list_first_days(session, known, OWED_STATUSES, on=on)
+    free = [one for one in new if one not in known or ((last_day := known[one]) is not None and last_day < since[one])]
+    opened = open_spells(session, free, source=SpellSource.IMPORT, actor=actor, on=on, now=now, keys=keys)
+    return SpellChanges(opened=tuple(opened), closed=tuple(spell.id for spell in ended))
+
+
+def _require_past(field: str, day: date, *, now: datetime) -> None:
+    if day > china_date(now):
+        raise Invalid(fields=[FieldFault(field, "in_future", "日期还没有到，请核对")])
+
+
+def _moment(on: date, *, now: datetime) -> datetime:
+    """When something happened of which the day is known: today now, on an earlier day at its beginning."""
+    return now if on == china_date(now) else datetime.combine(on, time(), tzinfo=CHINA)

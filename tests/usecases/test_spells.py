@@ -1,0 +1,230 @@
+"""Opening and closing spells: once however often and by however many, never for somebody to whom nothing is owed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.domain.ledger import EntryKind
+from app.domain.spells import SpellEnd, SpellSource
+from app.domain.workers import Evidence, Status
+from app.kit.clock import CHINA, china_date
+from app.kit.database import read_session, write_session
+from app.kit.errors import Invalid
+from app.store.spells import SpellRow
+from app.store.workers import WorkerStatus
+from app.usecases.ledger import list_entries
+from app.usecases.spells import (
+    NotOwed,
+    SpellChanges,
+    SpellClosed,
+    SpellOverlaps,
+    SpellUnknown,
+    close_spell,
+    find_open_spell,
+    list_open_spells,
+    open_spells,
+    sync_spells,
+)
+from app.wiring import House
+from tests.people import ALLEVIATED, add_person, unemployed
+
+TODAY = date(2026, 12, 1)
+DAY = timedelta(days=1)
+
+
+def open_(house: House, worker_ids: Collection[int], *, on: date = TODAY) -> list[int]:
+    with write_session(house.engine) as session:
+        return open_spells(
+            session,
+            worker_ids,
+            source=SpellSource.CLERK,
+            actor="clerk-1",
+            on=on,
+            now=house.clock.now(),
+            keys=house.keys,
+        )
+
+
+def close(house: House, spell_id: int, *, on: date = TODAY, end: SpellEnd = SpellEnd.EMPLOYED) -> Any:
+    with write_session(house.engine) as session:
+        return close_spell(session, spell_id, end=end, actor="clerk-1", on=on, now=house.clock.now(), keys=house.keys)
+
+
+def sync(house: House, *, on: date = TODAY, now: datetime | None = None) -> SpellChanges:
+    with write_session(house.engine) as session:
+        return sync_spells(session, actor="cli", on=on, now=now or house.clock.now(), keys=house.keys)
+
+
+def snapshot(house: House) -> list[Any]:
+    with read_session(house.engine) as session:
+        rows = session.execute(select(SpellRow.__table__).order_by(SpellRow.id)).all()
+        return [*map(tuple, rows), *list_entries(session)]
+
+
+def entries(house: House, worker_id: int) -> list[tuple[EntryKind, Any, date]]:
+    with read_session(house.engine) as session:
+        found = list_entries(session, worker_ids=[worker_id])
+    return [(entry.kind, entry.facts, china_date(entry.happened_at)) for entry in found]
+
+
+def test_a_spell_opens_with_an_entry_that_says_who_opened_it(house: House) -> None:
+    person = add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - DAY)
+    with read_session(house.engine) as session:
+        spell = find_open_spell(session, person)
+        assert spell is not None
+        assert (spell.id, spell.opened_on, spell.closed_on) == (spell_id, TODAY - DAY, None)
+        (entry,) = list_entries(session, worker_ids=[person])
+    assert (entry.kind, entry.spell_id, entry.actor) == (EntryKind.SPELL_OPENED, spell_id, "clerk-1")
+    assert entry.facts == {"source": "clerk"}
+    assert entry.happened_at == datetime(2026, 11, 30, tzinfo=CHINA)
+
+
+def test_opening_twice_changes_nothing(house: House) -> None:
+    person = add_person(house)
+    open_(house, [person])
+    before = snapshot(house)
+    assert open_(house, [person, person]) == []
+    assert snapshot(house) == before
+
+
+def test_two_who_open_at_the_same_time_open_one(house: House) -> None:
+    people = [add_person(house) for _ in range(3)]
+    at_once = Barrier(2)
+
+    def race(order: Callable[[list[int]], Any]) -> list[int]:
+        at_once.wait()
+        return open_(house, list(order(people)))
+
+    with ThreadPoolExecutor(2) as pool:
+        opened = [spell for ids in pool.map(race, (list, reversed)) for spell in ids]
+    assert len(opened) == 3
+    assert [len(entries(house, person)) for person in people] == [1, 1, 1]
+    with read_session(house.engine) as session:
+        assert sorted(spell.id for spell in list_open_spells(session, on=TODAY)) == sorted(opened)
+
+
+@pytest.mark.parametrize(
+    "statuses",
+    [
+        [ALLEVIATED],
+        [unemployed(TODAY)],
+        [(Status.MONITORED, TODAY, None), unemployed(TODAY)],
+        [ALLEVIATED, unemployed(TODAY + DAY)],
+        [ALLEVIATED, unemployed(TODAY - 9 * DAY, TODAY - DAY)],
+        [],
+    ],
+)
+def test_for_whom_nothing_is_owed_no_spell_opens_and_for_nobody_beside_them(house: House, statuses: Any) -> None:
+    person, other = add_person(house, statuses), add_person(house)
+    with pytest.raises(NotOwed) as refused:
+        open_(house, [other, person])
+    assert refused.value.problem() == {
+        "type": "urn:jiujin:problem:not_owed",
+        "title": "这一天不是登记失业的脱贫人口，不能建档",
+        "status": 409,
+        "code": "not_owed",
+        "workers": [person],
+    }
+    assert snapshot(house) == []
+
+
+def test_a_spell_closes_with_its_reason_and_again_changes_nothing(house: House) -> None:
+    person = add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - 9 * DAY)
+    spell = close(house, spell_id, on=TODAY - DAY)
+    assert (spell.closed_on, spell.end) == (TODAY - DAY, SpellEnd.EMPLOYED)
+    before = snapshot(house)
+    assert close(house, spell_id, on=TODAY - DAY) == spell
+    assert snapshot(house) == before
+    assert entries(house, person)[1:] == [(EntryKind.SPELL_CLOSED, {"reason": "employed"}, TODAY - DAY)]
+    for changed in ({"on": TODAY}, {"on": TODAY - DAY, "end": SpellEnd.DIED}):
+        with pytest.raises(SpellClosed):
+            close(house, spell_id, **changed)
+    with read_session(house.engine) as session:
+        assert find_open_spell(session, person) is None
+        assert [one.id for one in list_open_spells(session, on=TODAY - DAY)] == [spell_id]
+        assert list_open_spells(session, on=TODAY) == []
+
+
+@pytest.mark.parametrize(("on", "code"), [(TODAY + DAY, "in_future"), (TODAY - 10 * DAY, "before_spell")])
+def test_a_spell_cannot_close_tomorrow_or_before_it_began(house: House, on: date, code: str) -> None:
+    (spell_id,) = open_(house, [add_person(house)], on=TODAY - 9 * DAY)
+    with pytest.raises(Invalid) as refused:
+        close(house, spell_id, on=on)
+    assert [field.code for field in refused.value.fields] == [code]
+
+
+def test_a_spell_that_is_not_there_cannot_be_closed(house: House) -> None:
+    with pytest.raises(SpellUnknown):
+        close(house, 99)
+
+
+def test_a_spell_cannot_open_tomorrow(house: House) -> None:
+    with pytest.raises(Invalid) as refused:
+        open_(house, [add_person(house)], on=TODAY + DAY)
+    assert [field.code for field in refused.value.fields] == ["in_future"]
+
+
+def test_a_new_spell_begins_after_the_old_one(house: House) -> None:
+    person = add_person(house)
+    (first,) = open_(house, [person], on=TODAY - 9 * DAY)
+    close(house, first, on=TODAY - 3 * DAY)
+    with pytest.raises(SpellOverlaps):
+        open_(house, [person], on=TODAY - 4 * DAY)
+    (second,) = open_(house, [person], on=TODAY)
+    assert second != first
+
+
+def test_statuses_on_record_open_spells_and_end_them_on_their_last_day(house: House) -> None:
+    staying, leaving, dropped = (add_person(house) for _ in range(3))
+    add_person(house, [ALLEVIATED])
+    changes = sync(house)
+    assert (len(changes.opened), changes.closed) == (3, ())
+    before = snapshot(house)
+    assert sync(house) == SpellChanges((), ())
+    assert snapshot(house) == before
+    with write_session(house.engine) as session:
+        ending = update(WorkerStatus).where(WorkerStatus.status == Status.REGISTERED_UNEMPLOYED)
+        session.execute(ending.where(WorkerStatus.worker_id == leaving).values(valid_to=TODAY + 2 * DAY))
+        session.execute(
+            update(WorkerStatus)
+            .where(WorkerStatus.worker_id == dropped, WorkerStatus.status == Status.POVERTY_ALLEVIATED)
+            .values(status=Status.MONITORED)
+        )
+    later = TODAY + 5 * DAY
+    now = house.clock.now() + 5 * DAY
+    assert len(sync(house, on=later, now=now).closed) == 2
+    assert sync(house, on=later, now=now) == SpellChanges((), ())
+    with read_session(house.engine) as session:
+        ends = dict(session.execute(select(SpellRow.worker_id, SpellRow.closed_on)).all())
+    assert ends == {staying: None, leaving: TODAY + 2 * DAY, dropped: later}
+    assert entries(house, leaving)[1:] == [(EntryKind.SPELL_CLOSED, {"reason": "status_ended"}, TODAY + 2 * DAY)]
+
+
+def test_only_who_is_registered_anew_gets_another_spell_from_a_list(house: House) -> None:
+    person = add_person(house)
+    sync(house)
+    with read_session(house.engine) as session:
+        spell = find_open_spell(session, person)
+    assert spell is not None
+    close(house, spell.id, end=SpellEnd.SELF_EMPLOYED)
+    tomorrow, now = TODAY + DAY, house.clock.now() + DAY
+    assert sync(house) == sync(house, on=tomorrow, now=now) == SpellChanges((), ())
+    with write_session(house.engine) as session:
+        anew = WorkerStatus(
+            worker_id=person,
+            status=Status.REGISTERED_UNEMPLOYED,
+            evidence=Evidence.CERTIFIED,
+            valid_from=tomorrow,
+            valid_to=None,
+        )
+        session.add(anew)
+    assert len(sync(house, on=tomorrow, now=now).opened) == 1
