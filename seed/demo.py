@@ -18,16 +18,20 @@ from sqlalchemy.orm import Session
 from app.domain.areas import AreaLevel
 from app.domain.postings import PostingOrigin
 from app.domain.workers import WorkerOrigin
-from app.kit.database import write_session
+from app.kit.database import Base, reserve_ids, write_session
 from app.kit.keys import KeyRing
 from app.store.areas import Area, list_areas
 from app.store.audit import record_act
+from app.store.brokers import Broker, Case
+from app.store.courses import Course, CourseSession
 from app.store.employers import Employer
 from app.store.identities import NewIdentity, add_identities
 from app.store.occupations import Occupation, list_occupations
 from app.store.postings import Posting
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.postings import shelf_life_days
+from seed.brokers import Caseload
+from seed.courses import Catalogue
 from seed.dice import Dice
 from seed.postings import Market, Township, townships_of
 from seed.reference import read_lines
@@ -85,15 +89,21 @@ def load_demo(
     """
     if workers < 0 or postings < 0:
         raise ValueError("workers and postings must not be negative")
-    counts = dict.fromkeys(("employers", "postings", "workers", "worker_statuses", "identities"), 0)
+    counts = dict.fromkeys(
+        (
+            *("employers", "postings", "workers", "worker_statuses", "identities"),
+            *("courses", "course_sessions", "brokers", "cases"),
+        ),
+        0,
+    )
     with write_session(engine) as session:
         present = _count_generated(session)
         if present:
             report("演示数据已经在库里，没有改动", present)
             return counts
         townships, areas, occupations = _read_reference(session, today)
-        # Two streams, so that the number of postings does not change the people.
-        for_market, for_people = np.random.default_rng(rng_seed).spawn(2)
+        # A stream for each, so that the number of postings does not change the people.
+        for_market, for_people, for_services = np.random.default_rng(rng_seed).spawn(3)
         market = Market(
             townships,
             occupations,
@@ -110,14 +120,26 @@ def load_demo(
             townships, areas, occupations, _poor_districts(), Dice(for_people), now=now, today=today
         )
         population.fill(workers)
-        _add_population(session, population, keys=keys)
+        ids = _add_population(session, population, keys=keys)
         report("演示求职者", len(population.workers))
+        catalogue = Catalogue(townships, Dice(for_services), today=today)
+        caseload = Caseload(townships, catalogue.dice, today=today)
+        # Where nobody is, nobody is taught or looked after.
+        if population.workers:
+            catalogue.fill()
+            caseload.fill(population.workers, population.statuses)
+            _add_services(session, catalogue, caseload, worker_ids=ids)
+            report("演示培训班和经纪人", len(catalogue.sessions) + len(caseload.brokers))
         counts = {
             "employers": len(market.employers),
             "postings": len(market.postings),
             "workers": len(population.workers),
             "worker_statuses": len(population.statuses),
             "identities": len(population.identities),
+            "courses": len(catalogue.courses),
+            "course_sessions": len(catalogue.sessions),
+            "brokers": len(caseload.brokers),
+            "cases": len(caseload.cases),
         }
         record_act(
             session,
@@ -161,13 +183,39 @@ def _add_market(session: Session, market: Market) -> None:
         session.execute(insert(Posting), rows)
 
 
-def _add_population(session: Session, population: Population, *, keys: KeyRing) -> None:
+def _add_population(session: Session, population: Population, *, keys: KeyRing) -> Sequence[int]:
     ids = _insert(session, Worker, population.workers)
     statuses = [{**row, "worker_id": ids[row["worker_id"]]} for row in population.statuses]
     if statuses:
         session.execute(insert(WorkerStatus), statuses)
     identities = [NewIdentity(**{**row, "worker_id": ids[row["worker_id"]]}) for row in population.identities]
     add_identities(session, identities, keys=keys)
+    return ids
+
+
+def _add_services(session: Session, catalogue: Catalogue, caseload: Caseload, *, worker_ids: Sequence[int]) -> None:
+    course_ids = reserve_ids(session, Course, len(catalogue.courses))
+    broker_ids = reserve_ids(session, Broker, len(caseload.brokers))
+    _add_rows(session, Course, [{"id": one, **row} for one, row in zip(course_ids, catalogue.courses, strict=True)])
+    _add_rows(
+        session,
+        CourseSession,
+        [{**row, "course_id": course_ids[row["course_id"]]} for row in catalogue.sessions],
+    )
+    _add_rows(session, Broker, [{"id": one, **row} for one, row in zip(broker_ids, caseload.brokers, strict=True)])
+    _add_rows(
+        session,
+        Case,
+        [
+            {**row, "broker_id": broker_ids[row["broker_id"]], "worker_id": worker_ids[row["worker_id"]]}
+            for row in caseload.cases
+        ],
+    )
+
+
+def _add_rows(session: Session, table: type[Base], rows: Sequence[Row]) -> None:
+    if rows:
+        session.execute(insert(table), rows)
 
 
 def _insert(session: Session, table: type[Employer | Worker], rows: Sequence[Row]) -> Sequence[int]:

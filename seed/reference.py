@@ -1,4 +1,4 @@
-"""Loads the reference data of `seed/data`: areas, industries, occupations with their words, policy figures.
+"""Loads the reference data of `seed/data`: areas, industries, occupations with their words, policy figures and texts.
 
 The files are the source. Loading again changes nothing; a changed file updates its rows in place, under the same ids.
 What is easily got wrong: a code is no key. 304 township numbers mean one place before 2025-11-06 and another since,
@@ -24,6 +24,7 @@ from app.domain.postings import Demand
 from app.kit.database import Base, write_session
 from app.store.areas import Area, AreaSuccessor
 from app.store.audit import record_act
+from app.store.briefings import BriefingText
 from app.store.industries import Industry
 from app.store.occupations import Occupation, OccupationAlias
 from app.store.policies import LocalSetting, Policy
@@ -74,7 +75,8 @@ def load_reference(engine: Engine, *, now: datetime, report: Report) -> dict[str
     """Bring the reference tables to what the files say, in one transaction.
 
     Areas, their successors and the words for occupations that the files no longer hold are removed. Occupations,
-    industries, policies and settings are never removed: postings refer to them, and an office adds settings of its own.
+    industries, policies, settings and texts are never removed: postings and the ledger refer to them, and an office
+    adds settings and texts of its own.
     An audit row is written only if something changed.
 
     Args:
@@ -89,7 +91,7 @@ def load_reference(engine: Engine, *, now: datetime, report: Report) -> dict[str
         DataFileBroken: a file is not as it should be; nothing was changed.
     """
     areas, successors = area_rows()
-    occupations, policies = _occupation_rows(), _read_policies()
+    occupations, policies = _occupation_rows(), _read_tables("policies.toml")
     steps: tuple[tuple[str, type[Base], list[Row], tuple[str, ...], bool], ...] = (
         ("行政区划", Area, areas, ("code", "valid_from"), True),
         ("行业", Industry, _industry_rows(), ("code",), False),
@@ -97,6 +99,7 @@ def load_reference(engine: Engine, *, now: datetime, report: Report) -> dict[str
         ("职业说法", OccupationAlias, _alias_rows({row["code"] for row in occupations}), ("text", "code"), True),
         ("政策条款", Policy, _policy_rows(policies["policies"]), ("clause", "valid_from"), False),
         ("本地设定", LocalSetting, _setting_rows(policies["settings"]), ("name", "valid_from"), False),
+        ("政策讲稿", BriefingText, _briefing_rows(), ("name", "version"), False),
     )
     counts, changes = {}, 0
     with write_session(engine) as session:
@@ -132,11 +135,11 @@ def read_lines(name: str) -> list[Line]:
     return [Line(name, number, cells) for number, cells in enumerate(reader, start=2)]
 
 
-def _read_policies() -> dict[str, list[Row]]:
+def _read_tables(name: str) -> dict[str, list[Row]]:
     try:
-        document: dict[str, list[Row]] = tomllib.loads(data_text("policies.toml"))
+        document: dict[str, list[Row]] = tomllib.loads(data_text(name))
     except tomllib.TOMLDecodeError as error:
-        raise DataFileBroken(f"policies.toml：{error}") from None
+        raise DataFileBroken(f"{name}：{error}") from None
     return document
 
 
@@ -507,6 +510,21 @@ def _setting_rows(lines: Iterable[Row]) -> list[Row]:
             "valid_to": row.get("valid_to"),
         }
         for row in lines
+    ]
+
+
+def _briefing_rows() -> list[Row]:
+    return [
+        {
+            "name": row["name"],
+            "version": row["version"],
+            "title": row["title"],
+            "text": row["text"].strip(),
+            "source": row["source"],
+            "valid_from": row["valid_from"],
+            "valid_to": row.get("valid_to"),
+        }
+        for row in _read_tables("briefings.toml")["texts"]
     ]
 
 

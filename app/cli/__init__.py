@@ -17,6 +17,7 @@ from app.cli.doctor import doctor
 from app.cli.imports import imports
 from app.cli.ledger import exports, ledger
 from app.cli.matches import match
+from app.cli.obligations import due
 from app.cli.pushes import pushes
 from app.cli.serving import serve, up, work
 from app.cli.terminal import tell_failure
@@ -39,6 +40,7 @@ seed.command("demo", help="装入生成的演示数据和历史岗位样例；�
 app.add_typer(seed, name="seed")
 app.add_typer(imports, name="import")
 app.add_typer(pushes, name="push")
+ledger.command("due", help="谁的应尽服务超期了、快到期，下一步做什么；只查，不改动。")(due)
 app.add_typer(ledger, name="ledger")
 app.add_typer(exports, name="export")
 

@@ -23,7 +23,7 @@ SERVICES = (EntryKind.BRIEFING, EntryKind.GUIDANCE, EntryKind.PUSH, EntryKind.TR
 STAFF_CHANNELS = frozenset({Channel.CALL, Channel.VISIT})
 """Where the word of a member of staff may count, if length and words of the talk are on record."""
 
-_NAMED_IN_PUSHES = ("job", "is_open", "places", "skill_permille", "metres", "reach_metres")
+_NAMED_IN_PUSHES = frozenset({"job", "is_open", "places", "bar", "skill_permille", "metres", "reach_metres"})
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------
@@ -307,6 +307,15 @@ class _Court:
             and entry.refers_to < entry.id
         }
         self.answers = self._first_answers()
+        # Refusals and failed attempts to reach the person, as they happened.
+        self.excuses = sorted(
+            (
+                entry
+                for entry in self.entries
+                if entry.kind in (EntryKind.REFUSAL, EntryKind.ATTEMPT) and self.why_void(entry) is None
+            ),
+            key=lambda entry: (entry.happened_at, entry.id),
+        )
 
     def why_void(self, entry: Entry) -> Why | None:
         """Why an entry says nothing in this spell, whatever its kind."""
@@ -388,7 +397,9 @@ def _why_empty(entry: Entry) -> Why | None:
 def _why_unfit(entry: Entry, rules: Rules) -> Why | None:
     """Why a posting was none for this person at that moment (rules of counting pushes; plan 8.7)."""
     facts = entry.facts
-    if "bar" not in facts or any(facts.get(name) in (None, "") for name in _NAMED_IN_PUSHES):
+    if not facts.keys() >= _NAMED_IN_PUSHES or not facts["job"]:
+        return Why.INCOMPLETE
+    if facts["metres"] is None or facts["reach_metres"] is None:
         return Why.INCOMPLETE
     if facts["is_open"] is not True:
         return Why.NOT_OPEN
@@ -523,9 +534,7 @@ def _is_waived(court: _Court, kind: EntryKind, *, begins_on: date, due_on: date)
     """
     days: set[date] = set()
     channels: set[Channel | None] = set()
-    for entry in sorted(court.entries, key=lambda entry: (entry.happened_at, entry.id)):
-        if entry.kind not in (EntryKind.REFUSAL, EntryKind.ATTEMPT) or court.why_void(entry) is not None:
-            continue
+    for entry in court.excuses:
         day = china_date(entry.happened_at)
         if entry.facts.get("service") not in (None, kind.value) or not begins_on <= day <= due_on:
             continue

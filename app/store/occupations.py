@@ -1,12 +1,14 @@
 """Occupations of the 2022 classification, what their work asks of a body, and the words that lead to them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import ForeignKey, Row, SmallInteger, String, Text, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.occupations import AliasKind
 from app.kit.database import Base
+
+_TEXTS_AT_ONCE = 10_000
 
 
 class Occupation(Base):
@@ -52,6 +54,19 @@ def list_aliases(session: Session) -> Sequence[Row[str, str]]:
     return session.execute(
         select(OccupationAlias.text, OccupationAlias.code).order_by(OccupationAlias.text, OccupationAlias.code)
     ).all()
+
+
+def list_codes_of(session: Session, texts: Collection[str]) -> dict[str, list[str]]:
+    """The occupations that words mean, by word; words that are written otherwise in the list are not found."""
+    found: dict[str, list[str]] = {}
+    numbered = sorted({*texts})
+    for start in range(0, len(numbered), _TEXTS_AT_ONCE):
+        chosen = select(OccupationAlias.text, OccupationAlias.code).where(
+            OccupationAlias.text.in_(numbered[start : start + _TEXTS_AT_ONCE])
+        )
+        for text, code in session.execute(chosen.order_by(OccupationAlias.text, OccupationAlias.code)):
+            found.setdefault(text, []).append(code)
+    return found
 
 
 def find_occupation(session: Session, code: str) -> Occupation | None:

@@ -36,6 +36,8 @@ from app.kit.database import open_engine, read_session, write_session
 from app.kit.keys import KeyRing, new_key_ring
 from app.store.areas import Area, in_force, list_areas, list_children
 from app.store.audit import AuditEntry
+from app.store.brokers import Broker, Case
+from app.store.courses import Course, CourseSession
 from app.store.employers import Employer
 from app.store.identities import Identity, read_identity
 from app.store.industries import Industry
@@ -70,7 +72,7 @@ def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:
     with read_session(engine) as session:
         return {
             table.__tablename__: [tuple(row) for row in session.execute(select(table.__table__).order_by(table.id))]
-            for table in (Employer, Posting, Worker, WorkerStatus)
+            for table in (Employer, Posting, Worker, WorkerStatus, Course, CourseSession, Broker, Case)
         }
 
 
@@ -142,7 +144,12 @@ def test_the_demo_loads_once_on_both_databases(database: Engine, keys: KeyRing) 
     assert (counts["postings"], counts["workers"], counts["identities"]) == (300, 40, 40)
     before = rows(database)
     assert {table: len(found) for table, found in before.items()}.items() <= counts.items()
-    assert told == [("演示用人单位", counts["employers"]), ("演示岗位", 300), ("演示求职者", 40)]
+    assert told == [
+        ("演示用人单位", counts["employers"]),
+        ("演示岗位", 300),
+        ("演示求职者", 40),
+        ("演示培训班和经纪人", counts["course_sessions"] + counts["brokers"]),
+    ]
     told.clear()
     again = add_demo(database, keys, postings=500, report=lambda name, number: told.append((name, number)))
     assert set(again.values()) == {0}
@@ -172,7 +179,8 @@ def test_equal_arguments_give_equal_rows(reference: Path, tmp_path: Path, keys: 
         found.append(rows(engine))
         engine.dispose()
     assert found[0] == found[1]
-    assert all(found[0][table] != found[2][table] for table in found[0])
+    # The catalogue of courses is the same in every demo; when and where they are held is not.
+    assert all(found[0][table] != found[2][table] for table in found[0].keys() - {"courses", "brokers"})
 
 
 def test_the_number_of_postings_does_not_change_the_people(reference: Path, tmp_path: Path, keys: KeyRing) -> None:
@@ -561,3 +569,43 @@ def test_nothing_is_posted_in_the_future_before_breakfast(furnished: Engine, key
         posted = session.scalars(select(Posting.posted_at)).all()
     assert max(posted) <= dawn
     assert min(posted) > dawn - timedelta(days=150)
+
+
+# --- courses, brokers, cases ------------------------------------------------------------------------------------------
+
+
+def test_courses_lead_to_work_that_is_wanted_and_bear_the_mark_of_the_demo(reading: Session) -> None:
+    names = dict(reading.execute(select(Course.name, Course.occupation_code)).all())
+    assert len(names) >= 8
+    assert all(name.endswith("（演示班）") for name in names)
+    wanted = {want for wants in reading.scalars(select(Worker.wants)) for want in wants}
+    assert len(wanted & set(names.values())) >= 5
+
+
+def test_every_district_holds_courses_before_and_after_today_some_of_them_full(reading: Session) -> None:
+    sessions = reading.scalars(select(CourseSession)).all()
+    districts = {area.code for area in list_children(reading, CHONGQING, on=TODAY)}
+    assert {held.area_code[:6] for held in sessions} == districts
+    assert {held.starts_on > TODAY for held in sessions} == {True, False}
+    assert {held.taken < held.seats for held in sessions} == {True, False}
+    days = dict(reading.execute(select(Course.id, Course.days)).all())
+    assert all((held.ends_on - held.starts_on).days + 1 == days[held.course_id] for held in sessions)
+
+
+def test_most_who_are_registered_are_in_the_care_of_a_broker_of_their_district(reading: Session) -> None:
+    brokers = dict(reading.execute(select(Broker.id, Broker.area_code)).all())
+    homes = dict(reading.execute(select(Worker.id, Worker.home_area_code)).all())
+    cases = reading.scalars(select(Case)).all()
+    assert all(code.startswith("demo-") for code in reading.scalars(select(Broker.code)))
+    assert all(homes[case.worker_id][:6] == brokers[case.broker_id] for case in cases)
+    registered = set(
+        reading.scalars(
+            select(WorkerStatus.worker_id).where(
+                WorkerStatus.status.in_((Status.REGISTERED_UNEMPLOYED, Status.POVERTY_ALLEVIATED)),
+                WorkerStatus.valid_to.is_(None) | (WorkerStatus.valid_to >= TODAY),
+            )
+        )
+    )
+    cared_for = {case.worker_id for case in cases}
+    assert cared_for < registered
+    assert len(cared_for) == len(cases) > 0.85 * len(registered)

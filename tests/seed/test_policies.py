@@ -278,3 +278,38 @@ def test_each_posting_kind_has_a_shelf_life() -> None:
 def test_no_minimum_wage_is_made_up() -> None:
     """A local setting may not stand for a figure that only the government fixes; empty means not configured."""
     assert not [name for name in BY_NAME if "wage" in name]
+
+
+# --- briefings --------------------------------------------------------------------------------------------------------
+
+TEXTS: list[Row] = tomllib.loads((DATA / "briefings.toml").read_text(encoding="utf-8"))["texts"]
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text["name"])
+def test_a_briefing_tells_figures_of_the_clauses_that_it_names_and_no_others(text: Row) -> None:
+    named = {
+        clause for part in re.findall(r"[0-9.]+(?:-[0-9.]+)?", text["source"].split("号")[1]) for clause in spread(part)
+    }
+    clauses = [policy for policy in POLICIES if policy["clause"] in named]
+    assert {policy["clause"] for policy in clauses} == named
+    known = {number for policy in clauses for number in re.findall(r"[0-9]+", policy["title"])}
+    assert set(re.findall(r"[0-9]+", text["text"])) <= known
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: text["name"])
+def test_a_briefing_is_read_in_a_minute_and_holds_no_longer_than_its_clauses(text: Row) -> None:
+    assert 60 <= len(text["text"]) <= 260
+    assert text["source"].startswith("渝府办发〔2025〕18号 ")
+    assert (text["valid_from"], text["valid_to"]) == (date(2025, 3, 27), date(2027, 12, 31))
+
+
+def test_a_version_of_a_briefing_stands_once() -> None:
+    versions = Counter((text["name"], text["version"]) for text in TEXTS)
+    assert set(versions.values()) == {1}
+
+
+def spread(part: str) -> list[str]:
+    """`8.5-8.7` as its clauses."""
+    first, _, last = part.partition("-")
+    chapter, number = first.split(".")
+    return [f"{chapter}.{one}" for one in range(int(number), int((last or first).split(".")[1]) + 1)]

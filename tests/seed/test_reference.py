@@ -20,6 +20,7 @@ from app.domain.occupations import AliasKind, Lane
 from app.kit.database import Base, open_engine, read_session, write_session
 from app.store import areas as store
 from app.store.audit import AuditEntry
+from app.store.briefings import BriefingText
 from app.store.industries import Industry
 from app.store.occupations import Occupation, OccupationAlias
 from app.store.policies import LocalSetting, Policy
@@ -38,6 +39,7 @@ TABLES: tuple[type[Base], ...] = (
     OccupationAlias,
     Policy,
     LocalSetting,
+    BriefingText,
     AuditEntry,
 )
 
@@ -99,7 +101,7 @@ def test_every_row_of_every_file_arrives_on_both_databases(database: Engine) -> 
     found = {table: len(rows) for table, rows in dump(database).items()}
     assert {table: found[table] for table in counts} == counts
     assert [rows for _, rows in steps] == list(counts.values())
-    assert [name for name, _ in steps] == ["行政区划", "行业", "职业", "职业说法", "政策条款", "本地设定"]
+    assert [name for name, _ in steps] == ["行政区划", "行业", "职业", "职业说法", "政策条款", "本地设定", "政策讲稿"]
     elsewhere = sum(line["province_code"] != CHONGQING for line in records("cn_areas.csv"))
     ended = sum(line["end_year"] != "" for line in records("cq_code_history.csv"))
     assert counts["areas"] == elsewhere + 1 + 37 + 2 + ended + 1028 + 1031

@@ -1,0 +1,677 @@
+"""What is owed to people, done and due (应尽服务): writing services down, and saying who still lacks what.
+
+How much is owed and what counts is `domain.obligations`; here it is given its rules, its entries and its people.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from sqlalchemy.orm import Session
+
+from app.domain.areas import great_circle_km
+from app.domain.ledger import Channel, Entry, EntryKind, Fact, Grade
+from app.domain.obligations import (
+    SERVICES,
+    Duty,
+    DutyState,
+    PushCounts,
+    RuleBook,
+    Rules,
+    SpellDuties,
+    Why,
+    duties_of,
+)
+from app.domain.spells import Spell
+from app.kit.clock import china_date
+from app.kit.errors import Conflict, Fault, FieldFault, Invalid, NotFound
+from app.kit.keys import KeyRing
+from app.store import briefings, brokers, courses, policies
+from app.store import spells as spells_store
+from app.store.occupations import list_codes_of
+from app.usecases.areas import AreaBook
+from app.usecases.ledger import append_entry, list_entries
+
+FIGURES = {
+    EntryKind.BRIEFING: ("8.5", "policy_briefings"),
+    EntryKind.GUIDANCE: ("8.6", "career_guidance"),
+    EntryKind.PUSH: ("8.7", "job_pushes"),
+    EntryKind.TRAINING: ("8.8", "training_recommendations"),
+}
+"""The clause that owes each service, and the name of its figure."""
+SETTINGS = (
+    "obligation_first_window",
+    "obligation_yearly_deadline",
+    "obligation_due_soon",
+    "obligation_evidence",
+    "obligation_ends_on_refusal",
+    "obligation_ends_on_failed_contact",
+    "failed_contact_attempts",
+    "push_counts_when",
+    "push_fitting_skill",
+    "last_resort_pushes",
+    "last_resort_span",
+)
+BEST_POSTINGS = 3
+_PEOPLE_AT_ONCE = 1_000
+
+_Value = TypeVar("_Value")
+
+Suggest = Callable[[int, frozenset[int]], Sequence[Any]]
+"""Given a worker's id and the postings that they were sent already: the best that they have not seen, best first."""
+
+
+# --- rules ------------------------------------------------------------------------------------------------------------
+
+
+class RulesMissing(Fault):
+    """The plan owes something on a day for which an office's setting is missing or cannot be used; `settings` names it.
+
+    Nothing is counted by a guess.
+    """
+
+    status = 500
+    code = "rules_missing"
+    title = "应尽服务的设定不全，不能计算"
+
+
+def read_rules(session: Session) -> RuleBook:
+    """The dated rules of what is owed: the plan's figures (8.5-8.8) and what the office has set.
+
+    Raises:
+        RulesMissing: a setting is missing on a day on which the plan owes something, or cannot be used.
+    """
+    clauses = dict(FIGURES.values())
+    figures = [
+        (policy.clause, figure, *_span(policy, figure))
+        for policy in policies.list_policies(session, clauses)
+        for figure in policy.figures
+        if figure["name"] == clauses[policy.clause]
+    ]
+    settings = policies.list_settings(session, SETTINGS)
+    spans = [*((since, until) for *_, since, until in figures), *((row.valid_from, row.valid_to) for row in settings)]
+    days = {since for since, _ in spans} | {until + timedelta(days=1) for _, until in spans if until is not None}
+    versions = []
+    for day in sorted(days):
+        owed = {
+            clause: int(figure["value"])
+            for clause, figure, since, until in figures
+            if since <= day and (until is None or until >= day)
+        }
+        counts = {kind: owed[clause] for kind, (clause, _) in FIGURES.items() if clause in owed}
+        chosen = {
+            row.name: row.value
+            for row in settings
+            if row.valid_from <= day and (row.valid_to is None or row.valid_to >= day)
+        }
+        missing = [name for name in SETTINGS if name not in chosen]
+        if not missing:
+            versions.append((day, _rules(counts, chosen)))
+        elif counts:
+            raise RulesMissing(f"{day} 起没有这些设定：{'、'.join(missing)}", settings=missing)
+    if not versions:
+        raise RulesMissing("还没有参考数据，请先运行：jiujin seed reference", settings=list(SETTINGS))
+    return RuleBook(versions)
+
+
+def _span(policy: policies.Policy, figure: Mapping[str, Any]) -> tuple[date, date | None]:
+    """When a figure holds: it may name days of its own within those of its clause."""
+    since, until = figure.get("valid_from"), figure.get("valid_to")
+    return (
+        date.fromisoformat(since) if since else policy.valid_from,
+        date.fromisoformat(until) if until else policy.valid_to,
+    )
+
+
+def _rules(counts: Mapping[EntryKind, int], chosen: Mapping[str, Any]) -> Rules:
+    def value(name: str, read: Callable[[Any], _Value]) -> _Value:
+        try:
+            return read(chosen[name])
+        except (AttributeError, TypeError, ValueError):
+            raise RulesMissing(f"设定 {name} 的值不能用", settings=[name]) from None
+
+    return Rules(
+        counts=counts,
+        first_window_days=value("obligation_first_window", _whole),
+        yearly_deadline=value("obligation_yearly_deadline", _month_and_day),
+        due_soon_days=value("obligation_due_soon", _whole),
+        counted_grades=value("obligation_evidence", lambda letters: frozenset(map(Grade, letters.split("_")))),
+        push_counts_when=value("push_counts_when", PushCounts),
+        push_fitting_skill_permille=value("push_fitting_skill", lambda share: round(share * 1000)),
+        ends_on_refusal=value("obligation_ends_on_refusal", _flag),
+        ends_on_failed_contact=value("obligation_ends_on_failed_contact", _flag),
+        failed_contact_attempts=value("failed_contact_attempts", _whole),
+        last_resort_pushes=value("last_resort_pushes", _whole),
+        last_resort_span_days=value("last_resort_span", _whole),
+    )
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError("a whole number above zero")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("true or false")
+    return value
+
+
+def _month_and_day(value: Any) -> tuple[int, int]:
+    month, day = (int(part) for part in value.split("-"))
+    date(2024, month, day)  # a leap year: 02-29 means the last day of February
+    return month, day
+
+
+# --- writing services down --------------------------------------------------------------------------------------------
+
+
+class NoOpenSpell(Conflict):
+    """The person was not registered on the day of the service, so that it counts for nothing."""
+
+    code = "no_open_spell"
+    title = "这一天没有失业登记，服务记不进去：请先登记，或核对日期"
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """A version of a policy text that somebody was given."""
+
+    text: str
+    version: int
+
+    kind = EntryKind.BRIEFING
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """A talk about work."""
+
+    kind = EntryKind.GUIDANCE
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingOffer:
+    """A session of a course that somebody was recommended."""
+
+    session: int
+
+    kind = EntryKind.TRAINING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TalkedPush:
+    """A posting that somebody was told of face to face or on the phone, as the matcher judged it at that moment.
+
+    `bar` is the rule that bars it, None where none does; `push` the id of the push, if one was planned.
+    """
+
+    posting: int
+    job: str
+    is_open: bool
+    places: int
+    bar: str | None
+    skill_permille: int
+    metres: int
+    reach_metres: int
+    reasons: tuple[str, ...] = ()
+    push: int | None = None
+
+    kind = EntryKind.PUSH
+
+
+Service = Briefing | Guidance | TrainingOffer | TalkedPush
+
+
+def record_service(
+    session: Session,
+    service: Service,
+    *,
+    worker_id: int,
+    channel: Channel,
+    evidence: Grade,
+    happened_at: datetime,
+    now: datetime,
+    actor: str,
+    keys: KeyRing,
+    minutes: int | None = None,
+    note: str | None = None,
+) -> Entry:
+    """Write down what was done for a person, in the spell that ran on that day. Whether it counts is not judged here.
+
+    Args:
+        session: a transaction that the caller commits.
+        service: what was done.
+        worker_id: for whom.
+        channel: how it reached them; not a notice or a loudspeaker, which reach nobody in particular.
+        evidence: how sure that is.
+        happened_at: when, not later than `now`.
+        now: when it is written.
+        actor: who writes it, a role and an id.
+        keys: the key ring.
+        minutes: how long the talk was; needed for guidance, and where only staff say so (grade C).
+        note: what was said, sealed under the person's key; needed in the same cases.
+
+    Raises:
+        Invalid: what was given cannot be; the codes of its fields are `in_future`, `public_channel`, `minutes_missing`,
+            `said_missing`, `text_unknown`, `text_not_valid`, `session_unknown`, `session_begun`, `session_full`,
+            `job_missing`.
+        NoOpenSpell: the person was not registered on that day.
+    """
+    day, said = china_date(happened_at), bool(note and note.strip())
+    faults = []
+    if happened_at > now:
+        faults.append(FieldFault("happened_at", "in_future", "时间还没有到，请核对"))
+    if channel.is_public:
+        faults.append(FieldFault("channel", "public_channel", "张贴和广播不算到人，不能记在一个人名下"))
+    if service.kind is EntryKind.GUIDANCE or evidence is Grade.C:
+        if minutes is None or minutes < 1:
+            faults.append(FieldFault("minutes", "minutes_missing", "请写谈了几分钟"))
+        if not said:
+            faults.append(FieldFault("note", "said_missing", "请写谈了什么"))
+    faults.extend(_service_faults(session, service, day=day))
+    if faults:
+        raise Invalid(fields=faults)
+    spell = spells_store.find_spell_on(session, worker_id, on=day)
+    if spell is None:
+        raise NoOpenSpell
+    talk: dict[str, Fact] = {} if minutes is None else {"minutes": minutes, "said": said}
+    return append_entry(
+        session,
+        kind=service.kind,
+        worker_id=worker_id,
+        spell_id=spell.id,
+        channel=channel,
+        evidence=evidence,
+        happened_at=happened_at,
+        now=now,
+        actor=actor,
+        facts={**_facts(service), **talk},
+        note=note if said else None,
+        keys=keys,
+    )
+
+
+def _service_faults(session: Session, service: Service, *, day: date) -> Iterable[FieldFault]:
+    match service:
+        case Briefing():
+            text = briefings.find_text(session, service.text, service.version)
+            if text is None:
+                yield FieldFault("text", "text_unknown", "没有这一份政策讲稿，请从单子上选")
+            elif day < text.valid_from or (text.valid_to is not None and day > text.valid_to):
+                yield FieldFault("text", "text_not_valid", "这一份政策讲稿那天不在用，请选当时的一份")
+        case TrainingOffer():
+            held = courses.find_session(session, service.session)
+            if held is None:
+                yield FieldFault("session", "session_unknown", "没有这一期培训，请从单子上选")
+            elif held.starts_on <= day:
+                yield FieldFault("session", "session_begun", "这一期培训那天已经开班，请选还没有开班的")
+            elif held.taken >= held.seats:
+                yield FieldFault("session", "session_full", "这一期培训已经没有名额，请选别的")
+        case TalkedPush():
+            if not service.job:
+                yield FieldFault("job", "job_missing", "请写是哪一个岗位")
+
+
+def _facts(service: Service) -> dict[str, Fact]:
+    match service:
+        case Briefing():
+            return {"text": service.text, "version": service.version}
+        case Guidance():
+            return {}
+        case TrainingOffer():
+            return {"session": service.session}
+        case TalkedPush():
+            return {
+                "push": service.push,
+                "posting": service.posting,
+                "job": service.job,
+                "is_open": service.is_open,
+                "places": service.places,
+                "bar": service.bar,
+                "skill_permille": service.skill_permille,
+                "metres": service.metres,
+                "reach_metres": service.reach_metres,
+                "reasons": list(service.reasons),
+            }
+
+
+# --- what is due ------------------------------------------------------------------------------------------------------
+
+
+class BrokerUnknown(NotFound):
+    """No broker bears this code."""
+
+    code = "broker_unknown"
+    title = "没有这个经纪人"
+
+
+class DistrictUnknown(NotFound):
+    """No district of Chongqing bears this code today."""
+
+    code = "district_unknown"
+    title = "没有这个区县"
+
+
+class DueBy(StrEnum):
+    """By what the list of what is due is made."""
+
+    PERSON = "person"
+    BROKER = "broker"
+    VILLAGE = "village"
+    DISTRICT = "district"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextStep:
+    """What to do next about one service: `missing` are still to be done, by `due_on`.
+
+    `text` says it; `what` names it for programs: a policy text and its version, a session with its distance in km,
+    postings. Empty where nothing particular can be proposed.
+    """
+
+    kind: EntryKind
+    missing: int
+    due_on: date
+    state: DutyState
+    text: str
+    what: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DuePerson:
+    """Somebody for whom something is overdue or soon due."""
+
+    worker_id: int
+    spell_id: int
+    opened_on: date
+    home_area_code: str
+    broker: str | None
+    state: DutyState
+    due_on: date
+    steps: tuple[NextStep, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueGroup:
+    """People of one broker, village or district: how many are registered, overdue, soon due, and what they lack.
+
+    `key` is a broker's code or an area's; "" for people whom nobody looks after.
+    """
+
+    key: str
+    registered: int
+    overdue: int
+    due_soon: int
+    missing: Mapping[EntryKind, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueList:
+    """What is due on a day; `left_out` tells how many rows the limit has cut off."""
+
+    by: DueBy
+    today: date
+    registered: int
+    overdue: int
+    due_soon: int
+    people: tuple[DuePerson, ...]
+    groups: tuple[DueGroup, ...]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """One open spell as it was looked at, with the texts that the person was given and the postings they were sent."""
+
+    spell: Spell
+    home_area_code: str
+    wants: Sequence[str]
+    broker: str | None
+    found: SpellDuties
+    state: DutyState
+    texts: frozenset[tuple[Fact, Fact]]
+    postings: frozenset[int]
+
+    @property
+    def is_due(self) -> bool:
+        return self.state in (DutyState.OVERDUE, DutyState.DUE_SOON)
+
+    def due(self) -> list[Duty]:
+        return [duty for duty in self.found.duties.values() if duty.state in (DutyState.OVERDUE, DutyState.DUE_SOON)]
+
+
+def list_due(
+    session: Session,
+    *,
+    now: datetime,
+    by: DueBy = DueBy.PERSON,
+    district: str | None = None,
+    broker: str | None = None,
+    limit: int | None = None,
+    areas: AreaBook | None = None,
+    suggest: Suggest | None = None,
+) -> DueList:
+    """Whoever is registered and lacks something that is overdue or soon due, most pressing first.
+
+    Args:
+        session: only read.
+        now: as of when.
+        by: each person with what to do next, or numbers by broker, village (the area on record as home) or district.
+        district: only people at home there.
+        broker: only people in the care of the broker with this code today.
+        limit: how many rows at most.
+        areas: today's areas, if they are at hand; read otherwise.
+        suggest: finds postings for a person; without it no postings are proposed.
+
+    Raises:
+        BrokerUnknown: nobody bears this code.
+        DistrictUnknown: no district bears this code today.
+        RulesMissing: the rules are not complete.
+    """
+    today = china_date(now)
+    if broker is not None and brokers.find_broker(session, broker) is None:
+        raise BrokerUnknown
+    areas = areas if areas is not None else AreaBook.load(session, on=today)
+    if district is not None and district not in {fact.code for fact in areas.districts()}:
+        raise DistrictUnknown
+    looked = _look(session, now=now, today=today, district=district, broker=broker)
+    due = sorted((one for one in looked if one.is_due), key=_pressing)
+    people: Sequence[DuePerson] = ()
+    groups: Sequence[DueGroup] = ()
+    if by is DueBy.PERSON:
+        people = _people(session, due[:limit], today=today, areas=areas, suggest=suggest)
+        rows = len(due)
+    else:
+        groups = _groups(looked, by=by, areas=areas)
+        rows, groups = len(groups), groups[:limit]
+    return DueList(
+        by=by,
+        today=today,
+        registered=len(looked),
+        overdue=sum(one.state is DutyState.OVERDUE for one in due),
+        due_soon=sum(one.state is DutyState.DUE_SOON for one in due),
+        people=tuple(people),
+        groups=tuple(groups),
+        left_out=rows - len(people) - len(groups),
+    )
+
+
+def _look(session: Session, *, now: datetime, today: date, district: str | None, broker: str | None) -> list[_Looked]:
+    rows = spells_store.list_people_in_spells(session, on=today, district=district, broker=broker)
+    # Closed today: nothing can be done in it any more.
+    rows = [row for row in rows if row[0].closed_on is None]
+    book = read_rules(session)
+    looked = []
+    # Some at a time: what a whole city's ledger takes in memory costs more to keep than to read in parts.
+    for start in range(0, len(rows), _PEOPLE_AT_ONCE):
+        part = rows[start : start + _PEOPLE_AT_ONCE]
+        theirs: dict[int | None, list[Entry]] = {}
+        for entry in list_entries(session, worker_ids=[spell.worker_id for spell, *_ in part]):
+            theirs.setdefault(entry.worker_id, []).append(entry)
+        for spell, home_area_code, wants, code in part:
+            entries = theirs.get(spell.worker_id, [])
+            found = duties_of(spell, entries, book=book, now=now)
+            texts = {
+                (entry.facts.get("text"), entry.facts.get("version"))
+                for entry in _unstruck(entries, found, EntryKind.BRIEFING)
+            }
+            postings = {
+                posting
+                for entry in _unstruck(entries, found, EntryKind.PUSH)
+                if isinstance(posting := entry.facts.get("posting"), int)
+            }
+            looked.append(
+                _Looked(
+                    spell,
+                    home_area_code,
+                    wants,
+                    code,
+                    found,
+                    found.state,
+                    texts=frozenset(texts),
+                    postings=frozenset(postings),
+                )
+            )
+    return looked
+
+
+def _unstruck(entries: Iterable[Entry], found: SpellDuties, kind: EntryKind) -> list[Entry]:
+    uncounted = found.duties[kind].uncounted
+    return [entry for entry in entries if entry.kind is kind and uncounted.get(entry.id) is not Why.STRUCK]
+
+
+def _pressing(one: _Looked) -> tuple[bool, date, int]:
+    return one.state is not DutyState.OVERDUE, one.found.due_on or date.max, one.spell.worker_id
+
+
+def _groups(looked: Sequence[_Looked], *, by: DueBy, areas: AreaBook) -> list[DueGroup]:
+    members: dict[str, list[_Looked]] = {}
+    for one in looked:
+        if by is DueBy.BROKER:
+            key = one.broker or ""
+        elif by is DueBy.VILLAGE:
+            key = one.home_area_code
+        else:
+            home = areas.district_of(one.home_area_code)
+            key = home.code if home is not None else one.home_area_code
+        members.setdefault(key, []).append(one)
+    groups = [
+        DueGroup(
+            key=key,
+            registered=len(those),
+            overdue=sum(one.state is DutyState.OVERDUE for one in those),
+            due_soon=sum(one.state is DutyState.DUE_SOON for one in those),
+            missing={
+                kind: sum(duty.missing for one in those for duty in one.due() if duty.kind is kind) for kind in SERVICES
+            },
+        )
+        for key, those in members.items()
+    ]
+    groups = [group for group in groups if group.overdue or group.due_soon]
+    return sorted(groups, key=lambda group: (-group.overdue, -group.due_soon, group.key))
+
+
+# --- what to do next --------------------------------------------------------------------------------------------------
+
+
+def _people(
+    session: Session, due: Sequence[_Looked], *, today: date, areas: AreaBook, suggest: Suggest | None
+) -> list[DuePerson]:
+    texts = briefings.list_texts(session, on=today)
+    offers = _Offers(session, today=today, areas=areas, wanted={want for one in due for want in one.wants})
+    people = []
+    for one in due:
+        steps = []
+        for duty in one.due():
+            assert duty.due_on is not None  # noqa: S101  something is missing, so that it is due
+            text, what = _propose(one, duty.kind, texts=texts, offers=offers, suggest=suggest)
+            steps.append(
+                NextStep(
+                    kind=duty.kind,
+                    missing=duty.missing,
+                    due_on=duty.due_on,
+                    state=duty.state,
+                    text=text,
+                    what=what,
+                )
+            )
+        assert one.found.due_on is not None  # noqa: S101  as above
+        people.append(
+            DuePerson(
+                worker_id=one.spell.worker_id,
+                spell_id=one.spell.id,
+                opened_on=one.spell.opened_on,
+                home_area_code=one.home_area_code,
+                broker=one.broker,
+                state=one.state,
+                due_on=one.found.due_on,
+                steps=tuple(steps),
+            )
+        )
+    return people
+
+
+def _propose(
+    one: _Looked,
+    kind: EntryKind,
+    *,
+    texts: Sequence[briefings.BriefingText],
+    offers: "_Offers",
+    suggest: Suggest | None,
+) -> tuple[str, Mapping[str, Any]]:
+    if kind is EntryKind.BRIEFING:
+        # Who has been given all of them is given the first again.
+        text = next((text for text in texts if (text.name, text.version) not in one.texts), next(iter(texts), None))
+        if text is None:
+            return "没有今天可用的政策讲稿，请先录入", {}
+        return f"讲政策：{text.title}", {"text": text.name, "version": text.version}
+    if kind is EntryKind.GUIDANCE:
+        return "谈一次找工作的打算，记下谈了几分钟、谈了什么", {}
+    if kind is EntryKind.TRAINING:
+        offer = offers.nearest(one.home_area_code, one.wants)
+        if offer is None:
+            return "眼下没有对路又有名额的培训班，请联系培训机构", {}
+        session, course, km = offer
+        where = f"，离家 {km:.0f} 公里" if km is not None else ""
+        told = f"推荐培训：{course.name}，{session.starts_on.month}月{session.starts_on.day}日开班{where}"
+        return told, {"session": session.id, "course": course.name, "starts_on": session.starts_on, "km": km}
+    postings = list(suggest(one.spell.worker_id, one.postings))[:BEST_POSTINGS] if suggest is not None else []
+    return "送没有看过的岗位", {"postings": postings} if postings else {}
+
+
+class _Offers:
+    """Sessions with seats, by the occupations that their courses lead to."""
+
+    def __init__(self, session: Session, *, today: date, areas: AreaBook, wanted: Collection[str]) -> None:
+        self._areas = areas
+        # What somebody wants is an occupation's code or, from a roster, a word for one.
+        self._codes = list_codes_of(session, wanted)
+        self._held: dict[str, list[tuple[courses.CourseSession, courses.Course]]] = {}
+        for held, course in courses.list_free_sessions(session, after=today):
+            self._held.setdefault(course.occupation_code, []).append((held, course))
+
+    def nearest(
+        self, home_area_code: str, wants: Sequence[str]
+    ) -> tuple[courses.CourseSession, courses.Course, float | None] | None:
+        """The session nearest to a home that leads to something wanted, of two the sooner; its distance in km."""
+        codes = {code for want in wants for code in (want, *self._codes.get(want, ()))}
+        offers = [
+            (held, course, self._km(home_area_code, held.area_code))
+            for code in sorted(codes)
+            for held, course in self._held.get(code, ())
+        ]
+        return min(
+            offers,
+            key=lambda offer: (offer[2] is None, offer[2] or 0.0, offer[0].starts_on, offer[0].id),
+            default=None,
+        )
+
+    def _km(self, home_area_code: str, area_code: str) -> float | None:
+        home, there = self._areas.find(home_area_code), self._areas.find(area_code)
+        if home is None or there is None or None in (home.lon, home.lat, there.lon, there.lat):
+            return None
+        return great_circle_km(*home.located(), *there.located())

@@ -1,0 +1,130 @@
+"""`jiujin ledger due`: what is told about who lacks what, and that nobody is named."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from app.domain.spells import SpellSource
+from app.kit.database import write_session
+from app.store.brokers import Broker, Case
+from app.usecases.spells import open_spells
+from app.wiring import House
+from tests.cli.conftest import Jiujin, url_of
+from tests.people import ALLEVIATED, add_person, unemployed
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def people(house: House, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Three people: overdue and in the care of a broker, soon due, with time left. The command asks the real clock."""
+    monkeypatch.setenv("DATABASE_URL", url_of(house.engine))
+    now = datetime.now(UTC)
+    today = (now + timedelta(hours=8)).date()
+    found = []
+    for days in (40, 26, 3):
+        opened_on = today - days * DAY
+        person = add_person(house, [ALLEVIATED, unemployed(opened_on)])
+        with write_session(house.engine) as session:
+            open_spells(
+                session,
+                [person],
+                source=SpellSource.CLERK,
+                actor="clerk-1",
+                on=opened_on,
+                now=now,
+                keys=house.keys,
+            )
+        found.append(person)
+    with write_session(house.engine) as session:
+        broker = Broker(code="b-7", area_code="500237")
+        session.add(broker)
+        session.flush()
+        session.add(Case(worker_id=found[0], broker_id=broker.id, valid_from=date(2026, 1, 1)))
+    return found
+
+
+def test_people_are_told_with_what_to_do_next(people: list[int], jiujin: Jiujin) -> None:
+    late, soon, _ = people
+    said = jiujin("ledger", "due", "--json")
+    told = said.json()
+    assert said.code == 0
+    assert (told["by"], told["registered"], told["overdue"], told["due_soon"], told["left_out"]) == (
+        *("person", 3, 1, 1),
+        0,
+    )
+    assert [(person["worker"], person["state"], person["broker"]) for person in told["people"]] == [
+        (late, "overdue", "b-7"),
+        (soon, "due_soon", None),
+    ]
+    first = told["people"][0]
+    assert first["home"] == {"code": "500237102", "name": "巫山县 大昌镇"}
+    assert [(step["service"], step["missing"]) for step in first["next"]] == [
+        ("briefing", 1),
+        ("guidance", 1),
+        ("push", 3),
+        ("training", 1),
+    ]
+    assert first["next"][0]["text"] == "older_workers"
+    words = jiujin("ledger", "due").out
+    assert "登记失业的脱贫人口 3 人，超期 1 人，快到期 1 人" in words
+    assert "大昌镇" in words
+
+
+@pytest.mark.parametrize(
+    ("by", "key", "name"),
+    [
+        ("broker", "b-7", "b-7"),
+        ("village", "500237102", "巫山县 大昌镇"),
+        ("district", "500237", "巫山县"),
+    ],
+)
+def test_groups_are_told_by_name(people: list[int], jiujin: Jiujin, by: str, key: str, name: str) -> None:
+    told = jiujin("ledger", "due", "--by", by, "--json").json()
+    assert len(people) == told["registered"]
+    assert (told["groups"][0]["key"], told["groups"][0]["name"], told["people"]) == (key, name, [])
+    assert told["groups"][0]["overdue"] == 1
+    # Narrow columns fold a name at its space.
+    assert name.rsplit(maxsplit=1)[-1] in jiujin("ledger", "due", "--by", by).out
+
+
+def test_a_district_or_a_broker_narrows_the_list_and_a_limit_says_what_it_leaves_out(
+    people: list[int], jiujin: Jiujin
+) -> None:
+    assert [one["worker"] for one in jiujin("ledger", "due", "--broker", "b-7", "--json").json()["people"]] == people[
+        :1
+    ]
+    assert jiujin("ledger", "due", "--district", "500102", "--json").json()["registered"] == 0
+    assert jiujin("ledger", "due", "--limit", "1", "--json").json()["left_out"] == 1
+    assert "另有 1 行" in jiujin("ledger", "due", "--limit", "1").out
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "code"), [("--broker", "nobody", "broker_unknown"), ("--district", "9", "district_unknown")]
+)
+@pytest.mark.usefixtures("people")
+def test_a_broker_or_district_that_is_not_there_is_a_failure(
+    jiujin: Jiujin, option: str, value: str, code: str
+) -> None:
+    said = jiujin("ledger", "due", option, value, "--json")
+    assert (said.code, said.json()["error"]["code"]) == (1, code)
+
+
+@pytest.mark.usefixtures("people")
+def test_a_way_of_listing_that_does_not_exist_is_wrong_use(jiujin: Jiujin) -> None:
+    said = jiujin("ledger", "due", "--by", "moon")
+    assert said.code == 2
+    assert "--by" in said.err
+
+
+@pytest.mark.usefixtures("sqlite_database")
+def test_without_reference_data_it_says_what_to_run(
+    jiujin: Jiujin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("JIUJIN_DATA", str(tmp_path))
+    said = jiujin("ledger", "due", "--json")
+    assert (said.code, said.json()["error"]["code"]) == (1, "reference_missing")
+    assert "jiujin seed reference" in said.json()["error"]["message"]
