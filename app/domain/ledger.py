@@ -127,7 +127,7 @@ class Entry:
         SPELL_OPENED: source. SPELL_CLOSED: reason.
         BRIEFING: text, version. GUIDANCE: minutes, said (whether a note tells what was said). TRAINING: session.
         PUSH: push, posting, job (the same for every row of one job), is_open, places, bar (rule, None: none),
-            skill_permille, metres, reach_metres, reasons; of a call or visit also minutes and said.
+            skill_permille, metres, reach_metres, reasons. All of these, where it was a talk, also minutes and said.
         ANSWER: push, answer ("interested", "unsuitable", "call_me", "seen"), why.
         REFUSAL: service (kind that was refused, None: all). ATTEMPT: service.
         START: posting. PRIORITY: posting, project. LAST_RESORT: step ("proposed", "approved", "declined"), reasons.

@@ -355,7 +355,7 @@ def test_postings_are_asked_of_the_matcher_with_those_that_were_seen(house: Hous
 
 def test_groups_count_their_people_and_those_whom_nobody_looks_after(house: House) -> None:
     late = register(house, on=TODAY - 40 * DAY)
-    register(house, on=TODAY - 25 * DAY)
+    left = register(house, on=TODAY - 25 * DAY)
     register(house, on=TODAY - 40 * DAY, home_area_code=FULING_TOWNSHIP)
     with write_session(house.engine) as session:
         old, new = Broker(code="b-1", area_code="500237"), Broker(code="b-2", area_code="500237")
@@ -365,6 +365,7 @@ def test_groups_count_their_people_and_those_whom_nobody_looks_after(house: Hous
             [
                 Case(worker_id=late, broker_id=old.id, valid_from=TODAY - 90 * DAY, valid_to=TODAY - 3 * DAY),
                 Case(worker_id=late, broker_id=new.id, valid_from=TODAY - 2 * DAY),
+                Case(worker_id=left, broker_id=old.id, valid_from=TODAY - 90 * DAY, valid_to=TODAY - DAY),
             ]
         )
     by_broker = due(house, by=DueBy.BROKER).groups
