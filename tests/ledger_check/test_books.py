@@ -187,6 +187,7 @@ def test_the_export_as_it_was_made_is_good(book: tuple[Lines, str, list[str]]) -
         (lambda lines: lines.append(lines[HEAD + 3]), (3, 4, "doubled")),
         (lambda lines: lines.append(lines[-1]), (None, 10, "doubled")),
         (lambda lines: lines.append({**lines[HEAD], "position": None}), (None, 1, "doubled")),
+        (lambda lines: lines.insert(HEAD + 3, {**lines[HEAD + 3], "position": None}), (3, 4, "doubled")),
         (lambda lines: lines.insert(HEAD + 3, {"type": "something"}), (3, None, "unreadable")),
         (lambda lines: lines.insert(HEAD + 3, lines[1]), (3, None, "unreadable")),
         (lambda lines: lines.insert(HEAD + 3, lines.pop(HEAD + 5)), (3, None, "missing")),

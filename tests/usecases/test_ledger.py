@@ -166,6 +166,34 @@ def test_of_two_who_strike_at_once_one_is_told_that_it_is_struck(database: Engin
     assert sorted(outcomes) == ["struck", "too late"]
 
 
+def test_who_strikes_waits_for_whoever_has_struck_and_not_committed(
+    postgresql_database: Engine, key_ring: KeyRing
+) -> None:
+    (entry,) = append(postgresql_database, key_ring, draft())
+    outcomes: list[str] = []
+
+    def strike() -> None:
+        try:
+            with write_session(postgresql_database) as session:
+                strike_entry(session, entry.id, why="重复", actor="clerk/2", now=NOW, keys=key_ring)
+            outcomes.append("struck")
+        except LedgerEntryStruck:
+            outcomes.append("too late")
+
+    def is_waiting() -> bool:
+        with postgresql_database.connect() as connection:
+            return bool(connection.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar())
+
+    second = threading.Thread(target=strike)
+    with write_session(postgresql_database) as session:
+        strike_entry(session, entry.id, why="登错了", actor="clerk/1", now=NOW, keys=key_ring)
+        second.start()
+        while second.is_alive() and not is_waiting():
+            second.join(0.01)
+    second.join()
+    assert outcomes == ["too late"]
+
+
 def test_two_who_write_first_about_one_person_write_under_one_key(database: Engine, key_ring: KeyRing) -> None:
     gate = threading.Barrier(2)
 
