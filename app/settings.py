@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Json, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 # Passwords that installation guides and container images print.
@@ -22,6 +22,19 @@ class SettingsUnusable(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("配置有误，服务未启动：\n" + "\n".join(f"  - {problem}" for problem in problems))
         self.problems = problems
+
+
+class AgreedSetting(BaseModel):
+    """A template as it was agreed with a provider: its code there, and our placeholders with theirs, in their order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str = Field(min_length=1)
+    fields: dict[str, str]
+
+
+AgreedSettings = dict[str, AgreedSetting]
+"""By the name of our template: `{"push": {"code": "SMS_1", "fields": {"title": "title"}}}`."""
 
 
 class Settings(BaseSettings):
@@ -50,6 +63,32 @@ class Settings(BaseSettings):
     public_url: str | None = Field(None, validation_alias="JIUJIN_PUBLIC_URL")
     # Whose X-Forwarded-* headers are believed: addresses and networks, separated by commas.
     trusted_proxies: str = Field("127.0.0.1", validation_alias="JIUJIN_TRUSTED_PROXIES")
+
+    # A gateway that speaks our own shape (docs/channels.md), for text messages and for voice.
+    sms_url: str | None = Field(None, validation_alias="JIUJIN_SMS_URL")
+    sms_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_SMS_SECRET")
+    voice_url: str | None = Field(None, validation_alias="JIUJIN_VOICE_URL")
+    voice_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_VOICE_SECRET")
+
+    aliyun_key_id: str | None = Field(None, validation_alias="JIUJIN_ALIYUN_KEY_ID")
+    aliyun_key_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_ALIYUN_KEY_SECRET")
+    aliyun_templates: Json[AgreedSettings] | None = Field(None, validation_alias="JIUJIN_ALIYUN_TEMPLATES")
+    # What stands in the path of callbacks, because these providers sign none.
+    aliyun_callback_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_ALIYUN_CALLBACK_SECRET")
+    aliyun_url: str = Field("https://dysmsapi.aliyuncs.com/", validation_alias="JIUJIN_ALIYUN_URL")
+
+    tencent_key_id: str | None = Field(None, validation_alias="JIUJIN_TENCENT_KEY_ID")
+    tencent_key_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_TENCENT_KEY_SECRET")
+    tencent_app_id: str | None = Field(None, validation_alias="JIUJIN_TENCENT_APP_ID")
+    tencent_templates: Json[AgreedSettings] | None = Field(None, validation_alias="JIUJIN_TENCENT_TEMPLATES")
+    tencent_callback_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_TENCENT_CALLBACK_SECRET")
+    tencent_url: str = Field("https://sms.tencentcloudapi.com/", validation_alias="JIUJIN_TENCENT_URL")
+
+    wechat_app_id: str | None = Field(None, validation_alias="JIUJIN_WECHAT_APP_ID")
+    wechat_app_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_WECHAT_APP_SECRET")
+    wechat_templates: Json[AgreedSettings] | None = Field(None, validation_alias="JIUJIN_WECHAT_TEMPLATES")
+    wechat_callback_token: SecretStr | None = Field(None, validation_alias="JIUJIN_WECHAT_CALLBACK_TOKEN")
+    wechat_url: str = Field("https://api.weixin.qq.com", validation_alias="JIUJIN_WECHAT_URL")
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", validation_alias="JIUJIN_LOG_LEVEL")
     # None: JSON in production, plain text in a demo.
@@ -101,6 +140,14 @@ class Settings(BaseSettings):
             found.append("DATABASE_URL 要以 postgresql:// 或 sqlite:/// 开头")
         if self.public_url is not None and not _is_web_address(self.public_url):
             found.append("JIUJIN_PUBLIC_URL 要是完整的网址，如 https://job.example.gov.cn")
+        for group in _PROVIDERS:
+            missing = [_variable(name) for name in group if getattr(self, name) is None]
+            if missing and len(missing) < len(group):
+                found.append(f"还缺 {'、'.join(missing)}：这家渠道要设齐才能用")
+        for name in _PROVIDER_URLS:
+            url = getattr(self, name)
+            if url is not None and not _is_web_address(url):
+                found.append(f"{_variable(name)} 要是完整的网址")
         return found
 
     def _production_gaps(self) -> list[str]:
@@ -119,6 +166,17 @@ class Settings(BaseSettings):
             found.append("正式环境要设 JIUJIN_PUBLIC_URL")
         elif not self.public_url.startswith("https://"):
             found.append("JIUJIN_PUBLIC_URL 要用 https://")
+        for name in _PROVIDER_URLS:
+            url = getattr(self, name)
+            if url is not None and not url.startswith("https://"):
+                found.append(f"{_variable(name)} 要用 https://：里面有手机号")
+        secrets = {name: getattr(self, name) for name in _SHARED_SECRETS}
+        given = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
+        for name, secret in given.items():
+            if len(secret) < _SHORTEST_SECRET:
+                found.append(f"{_variable(name)} 至少要{_SHORTEST_SECRET}个字符，不然回执可以伪造")
+            elif list(given.values()).count(secret) > 1:
+                found.append(f"{_variable(name)} 和别的渠道一样了，每家要各用各的")
         if self.log_level == "DEBUG":
             found.append("正式环境的 JIUJIN_LOG_LEVEL 不能是 DEBUG：第三方库会写出请求内容")
         return found
@@ -138,12 +196,35 @@ def load_settings(**given: Any) -> Settings:
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
         # The values are left out: they may be secrets.
-        raise SettingsUnusable(
-            [_explain(item["loc"], item["type"], item.get("ctx", {})) for item in error.errors()]
-        ) from None
+        problems = [_explain(item["loc"], item["type"], item.get("ctx", {})) for item in error.errors()]
+        # A variable that holds a table may be wrong in several places.
+        raise SettingsUnusable(list(dict.fromkeys(problems))) from None
     if problems := settings.problems():
         raise SettingsUnusable(problems)
     return settings
+
+
+_PROVIDERS = (
+    ("sms_url", "sms_secret"),
+    ("voice_url", "voice_secret"),
+    ("aliyun_key_id", "aliyun_key_secret", "aliyun_templates", "aliyun_callback_secret"),
+    ("tencent_key_id", "tencent_key_secret", "tencent_app_id", "tencent_templates", "tencent_callback_secret"),
+    ("wechat_app_id", "wechat_app_secret", "wechat_templates", "wechat_callback_token"),
+)
+_PROVIDER_URLS = ("sms_url", "voice_url", "aliyun_url", "tencent_url", "wechat_url")
+# What callbacks are known by: who has one of these can make deliveries up. The token of WeChat is at most 32 long.
+_SHARED_SECRETS = (
+    "sms_secret",
+    "voice_secret",
+    "aliyun_callback_secret",
+    "tencent_callback_secret",
+    "wechat_callback_token",
+)
+_SHORTEST_SECRET = 24
+
+
+def _variable(name: str) -> str:
+    return str(Settings.model_fields[name].validation_alias)
 
 
 def _explain(place: tuple[int | str, ...], kind: str, limits: dict[str, Any]) -> str:

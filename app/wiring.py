@@ -6,7 +6,7 @@ request asks for the house of that request and never keeps it.
 
 import errno
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -17,12 +17,26 @@ from typing import ClassVar
 from sqlalchemy import Engine
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
+from app.channels.agreed import AgreedTemplate
+from app.channels.callbacks import ProviderCallbacks, Shape
+from app.channels.calls import Caller
+from app.channels.inbox import InboxSender, SlipSender
+from app.channels.neutral import NeutralSender
+from app.channels.recording import RecordingSender
+from app.channels.sms_aliyun import AliyunAccount, AliyunSender
+from app.channels.sms_tencent import TencentAccount, TencentSender
+from app.channels.voice import VoiceSender
+from app.channels.wechat import WechatAccount, WechatSender
+from app.domain.callbacks import CallbackReader
+from app.domain.ledger import Channel
+from app.domain.pushes import Sender
+from app.domain.templates import PUSH_TEMPLATES, SIGNATURE, push_by_link
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import open_engine, read_session, write_session
 from app.kit.errors import Busy
 from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digests, load_key_ring, load_or_create_key_ring, read_key_ring
 from app.kit.migrations import SchemaState, check
-from app.settings import Settings, SettingsUnusable, load_settings
+from app.settings import AgreedSettings, Settings, SettingsUnusable, load_settings
 from app.store.tables import METADATA
 from app.usecases.areas import list_children
 from app.usecases.key_rings import KeyRingForeign, bind_key_ring, check_key_ring, is_ring_needed
@@ -108,13 +122,18 @@ class Pulses:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What a process works with. `matchmaker` is None until the index has been built from loaded reference data."""
+    """What a process works with. `matchmaker` is None until the index has been built from loaded reference data.
+
+    Of the `senders` on one channel the first is asked first. `callbacks` holds, by provider, who reads its callbacks.
+    """
 
     settings: Settings
     engine: Engine
     keys: KeyRing
     clock: Clock
     matchmaker: Matchmaker | None = None
+    senders: tuple[Sender, ...] = ()
+    callbacks: Mapping[str, CallbackReader] = field(default_factory=dict)
     pulses: Pulses = field(default_factory=Pulses)
 
     def ready_matchmaker(self) -> Matchmaker:
@@ -177,7 +196,109 @@ def build_house(settings: Settings) -> House:
     except (ArgumentError, ValueError):
         # Without the cause: it quotes the URL, which may hold a password.
         raise HouseUnusable("DATABASE_URL 不是能用的数据库地址") from None
-    return House(settings=settings, engine=engine, keys=_open_key_ring(settings, engine), clock=SystemClock())
+    clock = SystemClock()
+    return House(
+        settings=settings,
+        engine=engine,
+        keys=_open_key_ring(settings, engine),
+        clock=clock,
+        senders=build_senders(settings, clock),
+        callbacks=build_callbacks(settings, clock),
+    )
+
+
+def build_senders(settings: Settings, clock: Clock) -> tuple[Sender, ...]:
+    """The senders for these settings: our own shape first, then Aliyun, then Tencent; the inbox and the slip always.
+
+    In a demo a channel that nobody serves is recorded in the data folder; in production nothing is.
+
+    Raises:
+        HouseUnusable: a template that was agreed with a provider is none of ours, or asks for a value it does not have.
+    """
+    found: list[Sender] = []
+    caller = Caller(clock)
+    if settings.sms_url is not None and settings.sms_secret is not None:
+        found.append(
+            NeutralSender(
+                provider="gateway",
+                channel=Channel.SMS,
+                base_url=settings.sms_url,
+                secret=settings.sms_secret.get_secret_value(),
+                caller=caller,
+                clock=clock,
+            )
+        )
+    if settings.aliyun_key_id is not None and settings.aliyun_key_secret is not None:
+        aliyun = AliyunAccount(
+            access_key_id=settings.aliyun_key_id,
+            access_key_secret=settings.aliyun_key_secret.get_secret_value(),
+            sign_name=SIGNATURE.strip("【】"),
+            templates=_agreed("JIUJIN_ALIYUN_TEMPLATES", settings.aliyun_templates, Channel.SMS),
+            endpoint=settings.aliyun_url,
+        )
+        found.append(AliyunSender(aliyun, caller=caller, clock=clock))
+    if settings.tencent_key_id is not None and settings.tencent_key_secret is not None:
+        tencent = TencentAccount(
+            secret_id=settings.tencent_key_id,
+            secret_key=settings.tencent_key_secret.get_secret_value(),
+            app_id=settings.tencent_app_id or "",
+            sign_name=SIGNATURE.strip("【】"),
+            templates=_agreed("JIUJIN_TENCENT_TEMPLATES", settings.tencent_templates, Channel.SMS),
+            endpoint=settings.tencent_url,
+        )
+        found.append(TencentSender(tencent, caller=caller, clock=clock))
+    if settings.wechat_app_id is not None and settings.wechat_app_secret is not None:
+        wechat = WechatAccount(
+            app_id=settings.wechat_app_id,
+            app_secret=settings.wechat_app_secret.get_secret_value(),
+            templates=_agreed("JIUJIN_WECHAT_TEMPLATES", settings.wechat_templates, Channel.WECHAT),
+            endpoint=settings.wechat_url.rstrip("/"),
+        )
+        found.append(WechatSender(wechat, caller=caller, clock=clock))
+    if settings.voice_url is not None and settings.voice_secret is not None:
+        secret = settings.voice_secret.get_secret_value()
+        found.append(
+            VoiceSender(provider="voice", base_url=settings.voice_url, secret=secret, caller=caller, clock=clock)
+        )
+    if not settings.is_production:
+        served = {sender.channel for sender in found}
+        found += [
+            RecordingSender(channel=channel, path=settings.data / "sent.jsonl", clock=clock)
+            for channel in (Channel.SMS, Channel.WECHAT, Channel.VOICE)
+            if channel not in served
+        ]
+    return (*found, InboxSender(), SlipSender())
+
+
+def build_callbacks(settings: Settings, clock: Clock) -> dict[str, CallbackReader]:
+    """Who reads the callbacks of each provider that is set up, by the provider's name."""
+    doors = (
+        ("gateway", Channel.SMS, Shape.NEUTRAL, settings.sms_secret),
+        ("voice", Channel.VOICE, Shape.NEUTRAL, settings.voice_secret),
+        ("aliyun", Channel.SMS, Shape.ALIYUN, settings.aliyun_callback_secret),
+        ("tencent", Channel.SMS, Shape.TENCENT, settings.tencent_callback_secret),
+        ("wechat", Channel.WECHAT, Shape.WECHAT, settings.wechat_callback_token),
+    )
+    return {
+        provider: ProviderCallbacks(
+            provider=provider, channel=channel, shape=shape, secret=secret.get_secret_value(), clock=clock
+        )
+        for provider, channel, shape, secret in doors
+        if secret is not None
+    }
+
+
+def _agreed(variable: str, given: AgreedSettings | None, channel: Channel) -> dict[str, AgreedTemplate]:
+    ours = {template.name: template for template in (*PUSH_TEMPLATES, push_by_link(1)) if template.channel is channel}
+    for name, agreed in (given or {}).items():
+        if name not in ours:
+            raise HouseUnusable(f"{variable} 里的“{name}”不是我们的模板，只有{'、'.join(sorted(ours))}")
+        if unknown := sorted(agreed.fields.keys() - ours[name].longest):
+            raise HouseUnusable(f"{variable} 里的“{name}”没有{'、'.join(unknown)}这一项")
+    return {
+        name: AgreedTemplate(code=agreed.code, fields=tuple(agreed.fields.items()))
+        for name, agreed in (given or {}).items()
+    }
 
 
 def load_matchmaker(house: House) -> Matchmaker:

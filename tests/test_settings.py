@@ -13,6 +13,28 @@ SAFE = {
     "JIUJIN_PUBLIC_URL": "https://job.example.gov.cn",
 }
 
+PROVIDERS = ("sms_", "voice_", "aliyun_", "tencent_", "wechat_")
+AGREED = '{"push": {"code": "SMS_1", "fields": {"title": "title", "pay": "pay"}}}'
+ALL_PROVIDERS = {
+    "JIUJIN_SMS_URL": "https://gateway.example.gov.cn/sms",
+    "JIUJIN_SMS_SECRET": "a-long-enough-secret-for-sms",
+    "JIUJIN_VOICE_URL": "https://gateway.example.gov.cn/voice",
+    "JIUJIN_VOICE_SECRET": "a-long-enough-secret-for-voice",
+    "JIUJIN_ALIYUN_KEY_ID": "key-id",
+    "JIUJIN_ALIYUN_KEY_SECRET": "hush-key",
+    "JIUJIN_ALIYUN_TEMPLATES": AGREED,
+    "JIUJIN_ALIYUN_CALLBACK_SECRET": "a-long-enough-secret-for-aliyun",
+    "JIUJIN_TENCENT_KEY_ID": "key-id",
+    "JIUJIN_TENCENT_KEY_SECRET": "hush-key",
+    "JIUJIN_TENCENT_APP_ID": "1400006666",
+    "JIUJIN_TENCENT_TEMPLATES": AGREED,
+    "JIUJIN_TENCENT_CALLBACK_SECRET": "a-long-enough-secret-for-tencent",
+    "JIUJIN_WECHAT_APP_ID": "wx1",
+    "JIUJIN_WECHAT_APP_SECRET": "hush-key",
+    "JIUJIN_WECHAT_TEMPLATES": AGREED,
+    "JIUJIN_WECHAT_CALLBACK_TOKEN": "aLongEnoughTokenForWechat",
+}
+
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +90,8 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert settings.effective_database_url == SAFE["DATABASE_URL"]
     assert settings.effective_keys_file == keys
     assert settings.effective_public_url == "https://job.example.gov.cn"
-    assert settings.model_dump(exclude={"env", "keys", "keys_file", "database_url", "public_url"}) == {
+    providers = {name for name in Settings.model_fields if name.startswith(PROVIDERS)}
+    assert settings.model_dump(exclude={"env", "keys", "keys_file", "database_url", "public_url", *providers}) == {
         "data": tmp_path,
         "db_pool_size": 7,
         "db_statement_timeout_ms": 0,
@@ -191,3 +214,64 @@ def test_settings_that_are_printed_show_no_secret(monkeypatch: pytest.MonkeyPatc
     shown = f"{load_settings()!r} {load_settings()}"
     assert "correct-horse" not in shown
     assert "hush" not in shown
+
+
+def test_every_provider_is_read_and_its_secrets_are_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, **ALL_PROVIDERS)
+    settings = load_settings()
+    assert settings.aliyun_templates is not None
+    assert settings.aliyun_templates["push"].code == "SMS_1"
+    assert list(settings.aliyun_templates["push"].fields) == ["title", "pay"]
+    assert all(getattr(settings, name) is not None for name in Settings.model_fields if name.startswith(PROVIDERS))
+    shown = f"{settings!r} {settings}"
+    assert "hush-key" not in shown
+    assert "long-enough" not in shown.lower().replace("alongenough", "long-enough")
+
+
+@pytest.mark.parametrize("left_out", [name for name in ALL_PROVIDERS if name != "JIUJIN_SMS_URL"])
+def test_a_provider_that_is_set_up_by_half_is_refused_in_a_demo_too(
+    monkeypatch: pytest.MonkeyPatch, left_out: str
+) -> None:
+    set_environment(monkeypatch, JIUJIN_ENV="demo", **{**ALL_PROVIDERS, left_out: ""})
+    (problem,) = refused()
+    assert f"还缺 {left_out}：" in problem
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("JIUJIN_ALIYUN_TEMPLATES", "{"),
+        ("JIUJIN_ALIYUN_TEMPLATES", '{"push": {}}'),
+        ("JIUJIN_TENCENT_TEMPLATES", '{"push": {"code": "", "fields": {}}}'),
+        ("JIUJIN_WECHAT_TEMPLATES", '{"push": {"code": "1", "fields": {}, "more": 1}}'),
+    ],
+)
+def test_agreed_templates_that_cannot_be_read_are_named(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    set_environment(monkeypatch, **{**ALL_PROVIDERS, variable: value})
+    (problem,) = refused()
+    assert problem.startswith(variable)
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"JIUJIN_SMS_URL": "gateway"}, ["JIUJIN_SMS_URL 要是完整的网址", "JIUJIN_SMS_URL 要用 https"]),
+        ({"JIUJIN_VOICE_URL": "http://gateway.example.gov.cn"}, ["JIUJIN_VOICE_URL 要用 https"]),
+        ({"JIUJIN_ALIYUN_URL": "http://dysmsapi.aliyuncs.com/"}, ["JIUJIN_ALIYUN_URL 要用 https"]),
+        ({"JIUJIN_SMS_SECRET": "short"}, ["JIUJIN_SMS_SECRET 至少要24个字符"]),
+        ({"JIUJIN_WECHAT_CALLBACK_TOKEN": "short"}, ["JIUJIN_WECHAT_CALLBACK_TOKEN 至少要24个字符"]),
+        (
+            {"JIUJIN_SMS_SECRET": "a-long-enough-secret-for-voice"},
+            ["JIUJIN_SMS_SECRET 和别的渠道一样", "JIUJIN_VOICE_SECRET 和别的渠道一样"],
+        ),
+    ],
+)
+def test_each_invariant_of_providers_keeps_production_from_starting(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], names: list[str]
+) -> None:
+    set_environment(monkeypatch, **{**ALL_PROVIDERS, **changes})
+    problems = refused()
+    assert len(problems) == len(names)
+    assert all(problem.startswith(name) for problem, name in zip(problems, names, strict=True))

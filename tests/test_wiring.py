@@ -1,5 +1,6 @@
 """The house: put together from the environment, refused with reasons, and who its reporters are."""
 
+import json
 import re
 import stat
 from collections.abc import Callable, Iterator
@@ -11,11 +12,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from app.domain.pushes import Message, Outcome
 from app.domain.workers import WorkerOrigin
 from app.kit.clock import SystemClock
 from app.kit.database import open_engine, write_session
 from app.kit.keys import new_key_ring, save_key_ring
 from app.kit.migrations import upgrade
+from app.settings import Settings
 from app.store.identities import NewIdentity, add_identity
 from app.store.workers import Worker
 from app.wiring import (
@@ -26,6 +29,8 @@ from app.wiring import (
     NotReady,
     Readiness,
     bind_keys,
+    build_callbacks,
+    build_senders,
     check_keys,
     check_readiness,
     check_schema,
@@ -38,8 +43,8 @@ from seed.reference import load_reference
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for variable in ("DATABASE_URL", "JIUJIN_ENV", "JIUJIN_DATA", "JIUJIN_KEYS", "JIUJIN_KEYS_FILE"):
-        monkeypatch.delenv(variable, raising=False)
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
 
 
 @pytest.fixture
@@ -258,3 +263,103 @@ def test_printing_a_house_gives_no_key_away(tmp_path: Path) -> None:
     house = replace(open_house(data=tmp_path), engine=open_engine("postgresql://jiujin:s3cret@db/jiujin"))
     assert "s3cret" not in repr(house)
     assert not any(str(key) in repr(house) for key in house.keys.data.values())
+
+
+AGREED = '{"push": {"code": "T1", "fields": {"title": "title", "pay": "pay"}}}'
+ALIYUN = {
+    "JIUJIN_ALIYUN_KEY_ID": "key-id",
+    "JIUJIN_ALIYUN_KEY_SECRET": "hush-key",
+    "JIUJIN_ALIYUN_TEMPLATES": AGREED,
+    "JIUJIN_ALIYUN_CALLBACK_SECRET": "a-long-enough-secret-for-aliyun",
+}
+ALL_PROVIDERS = {
+    **ALIYUN,
+    "JIUJIN_SMS_URL": "https://gateway.example.gov.cn/sms",
+    "JIUJIN_SMS_SECRET": "a-long-enough-secret-for-sms",
+    "JIUJIN_VOICE_URL": "https://gateway.example.gov.cn/voice",
+    "JIUJIN_VOICE_SECRET": "a-long-enough-secret-for-voice",
+    "JIUJIN_TENCENT_KEY_ID": "key-id",
+    "JIUJIN_TENCENT_KEY_SECRET": "hush-key",
+    "JIUJIN_TENCENT_APP_ID": "1400006666",
+    "JIUJIN_TENCENT_TEMPLATES": AGREED,
+    "JIUJIN_TENCENT_CALLBACK_SECRET": "a-long-enough-secret-for-tencent",
+    "JIUJIN_WECHAT_APP_ID": "wx1",
+    "JIUJIN_WECHAT_APP_SECRET": "hush-key",
+    "JIUJIN_WECHAT_TEMPLATES": AGREED.replace("push", "push_wechat"),
+    "JIUJIN_WECHAT_CALLBACK_TOKEN": "aLongEnoughTokenForWechat",
+}
+
+
+def served(house: House) -> list[tuple[str, str]]:
+    return [(sender.channel.value, sender.provider) for sender in house.senders]
+
+
+def test_a_demo_records_what_it_would_send(tmp_path: Path) -> None:
+    house = open_house(data=tmp_path)
+    assert served(house) == [
+        ("sms", "recording"),
+        ("wechat", "recording"),
+        ("voice", "recording"),
+        ("inbox", "house"),
+        ("slip", "house"),
+    ]
+    assert house.callbacks == {}
+    message = Message(key="push-1", to="13800001111", template="push", values={}, text="【就近】小区保安")
+    assert house.senders[0].send(message).outcome is Outcome.ACCEPTED
+    assert "小区保安" in json.loads((tmp_path / "sent.jsonl").read_text(encoding="utf-8"))["text"]
+
+
+def test_a_demo_with_one_provider_records_the_other_channels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ALIYUN.items():
+        monkeypatch.setenv(name, value)
+    house = open_house(data=tmp_path)
+    assert served(house)[:3] == [("sms", "aliyun"), ("wechat", "recording"), ("voice", "recording")]
+    assert list(house.callbacks) == ["aliyun"]
+    assert "hush-key" not in repr(house)
+
+
+def test_every_provider_is_built_with_its_callbacks_and_in_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ALL_PROVIDERS.items():
+        monkeypatch.setenv(name, value)
+    house = open_house(data=tmp_path)
+    assert served(house) == [
+        ("sms", "gateway"),
+        ("sms", "aliyun"),
+        ("sms", "tencent"),
+        ("wechat", "wechat"),
+        ("voice", "voice"),
+        ("inbox", "house"),
+        ("slip", "house"),
+    ]
+    assert {name: reader.channel.value for name, reader in house.callbacks.items()} == {
+        "gateway": "sms",
+        "aliyun": "sms",
+        "tencent": "sms",
+        "wechat": "wechat",
+        "voice": "voice",
+    }
+    assert all(name == reader.provider for name, reader in house.callbacks.items())
+
+
+def test_production_sends_nothing_that_was_not_set_up(tmp_path: Path) -> None:
+    settings = Settings(env="production", data=tmp_path)
+    assert [sender.provider for sender in build_senders(settings, SystemClock())] == ["house", "house"]
+    assert build_callbacks(settings, SystemClock()) == {}
+
+
+@pytest.mark.parametrize(
+    ("agreed", "said"),
+    [
+        (AGREED.replace("push", "pusch"), "“pusch”不是我们的模板，只有push、push_link"),
+        (AGREED.replace('"pay": ', '"salary": '), "“push”没有salary这一项"),
+    ],
+)
+def test_a_template_that_was_agreed_wrongly_keeps_it_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, agreed: str, said: str
+) -> None:
+    for name, value in {**ALIYUN, "JIUJIN_ALIYUN_TEMPLATES": agreed}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(HouseUnusable, match=said):
+        open_house(data=tmp_path)

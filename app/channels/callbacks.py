@@ -10,8 +10,9 @@ and 模板消息 (TEMPLATESENDJOBFINISH). Times without a zone are taken as Chin
 
 import hashlib
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -19,9 +20,18 @@ from xml.parsers import expat
 
 from app.channels.calls import read_json, told
 from app.channels.signatures import CALLBACK, NONCE, SIGNATURE, TIMESTAMP, signature_of
-from app.domain.callbacks import CallbackBroken, CallbackForged, CallbackReplayed, CallbackStale, ReceiptFact, ReplyFact
+from app.domain.callbacks import (
+    Callback,
+    CallbackBroken,
+    CallbackForged,
+    CallbackReplayed,
+    CallbackStale,
+    ReceiptFact,
+    ReplyFact,
+)
+from app.domain.ledger import Channel
 from app.domain.pushes import Outcome
-from app.kit.clock import CHINA
+from app.kit.clock import CHINA, Clock
 from app.kit.tokens import same_token
 
 FRESH = timedelta(minutes=5)
@@ -40,14 +50,57 @@ class Shape(StrEnum):
     WECHAT = "wechat"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
-    """A callback as it came in. `path_secret` is what stood in the path in the secret's place."""
+class Nonces:
+    """Nonces that have been here, for as long as a signature is fresh. Threads may share it; processes do not.
 
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
-    query: Mapping[str, str] = field(default_factory=dict, repr=False)
-    path_secret: str | None = field(default=None, repr=False)
+    That a callback is replayed to another process does no harm: what was stored once is dropped by its digest there.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: OrderedDict[str, datetime] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def is_spent(self, nonce: str) -> bool:
+        with self._lock:
+            return nonce in self._until
+
+    def spend(self, nonce: str) -> None:
+        """Remember a nonce, once what came with it is stored, and forget those that are too old to be fresh."""
+        now = self._clock.now()
+        with self._lock:
+            self._until.setdefault(nonce, now + 2 * FRESH)
+            while self._until and next(iter(self._until.values())) < now:
+                self._until.popitem(last=False)
+
+
+class ProviderCallbacks:
+    """The callbacks of one provider: a `domain.callbacks.CallbackReader`."""
+
+    def __init__(self, *, provider: str, channel: Channel, shape: Shape, secret: str, clock: Clock) -> None:
+        if not secret:
+            raise ValueError("a callback needs a secret")
+        self.provider = provider
+        self.channel = channel
+        self._shape = shape
+        self._secret = secret
+        self._clock = clock
+        self._nonces = Nonces(clock)
+
+    def authenticate(self, callback: Callback) -> str:
+        return authenticate(
+            self._shape, callback, secret=self._secret, now=self._clock.now(), is_spent=self._nonces.is_spent
+        )
+
+    def spend(self, nonce: str) -> None:
+        if nonce:
+            self._nonces.spend(nonce)
+
+    def receipts_in(self, body: bytes) -> list[ReceiptFact]:
+        return receipts_in(self._shape, body)
+
+    def replies_in(self, body: bytes) -> list[ReplyFact]:
+        return replies_in(self._shape, body)
 
 
 def read_receipts(
@@ -60,7 +113,7 @@ def read_receipts(
         callback: what came in.
         secret: what we share with the provider: the key of the signature, or what stands in the path.
         now: this instant.
-        is_spent: whether a nonce has been here before; asked once, after the signature has held, and remembers it.
+        is_spent: whether a nonce has been here before. Asked once the signature has held; remembers nothing.
 
     Raises:
         CallbackForged: the signature, or the secret in the path, is wrong.
@@ -85,12 +138,16 @@ def read_replies(
 
 def authenticate(
     shape: Shape, callback: Callback, *, secret: str, now: datetime, is_spent: Callable[[str], bool]
-) -> None:
-    """Make sure who a callback is from. For those who store it raw first and read it afterwards, from the stored.
+) -> str:
+    """Make sure who a callback is from; for those who store it raw first and read it afterwards, from what is stored.
 
-    Takes what `read_receipts` does, and raises the same but for CallbackBroken when the body is broken.
+    Takes what `read_receipts` does. Returns the nonce, to be spent once the callback is stored and not before: a
+    provider that was told of our own failure comes again with the same. "" where the provider sends none.
 
     Raises:
+        CallbackForged: the signature, or the secret in the path, is wrong.
+        CallbackStale: the signature is older than five minutes, or from the future.
+        CallbackReplayed: the nonce has been here before.
         CallbackBroken: it is too large.
         ValueError: there is no secret, with which everything would be believed.
     """
@@ -101,7 +158,7 @@ def authenticate(
     if shape in (Shape.ALIYUN, Shape.TENCENT):
         if not same_token(callback.path_secret or "", secret):
             raise CallbackForged
-        return
+        return ""
     headers = {name.lower(): value for name, value in callback.headers.items()}
     if shape is Shape.NEUTRAL:
         timestamp, nonce = headers.get(TIMESTAMP.lower(), ""), headers.get(NONCE.lower(), "")
@@ -117,9 +174,11 @@ def authenticate(
         raise CallbackForged
     if not _is_fresh(timestamp, now):
         raise CallbackStale
-    # Two callbacks of WeChat may have one nonce at two times; a body is told apart by its digest.
-    if is_spent(f"{shape}:{timestamp}:{nonce}:{hashlib.sha256(callback.body).hexdigest()[:16]}"):
+    # WeChat promises nothing of its nonces; two bodies are two callbacks.
+    spent = f"{timestamp}:{nonce}:{hashlib.sha256(callback.body).hexdigest()[:16]}"
+    if is_spent(spent):
         raise CallbackReplayed
+    return spent
 
 
 def receipts_in(shape: Shape, body: bytes) -> list[ReceiptFact]:

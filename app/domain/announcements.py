@@ -19,6 +19,8 @@ _DIGITS = "零一二三四五六七八九"
 _TITLE, _PLACE, _WORDS = 20, 24, 40  # characters that are read of each
 _LONGEST_NUMBER = 99_999_999
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
+# What is dialled is said digit by digit: a landline, or a number behind a word for calling.
+_PHONE = re.compile(r"(?<!\d)0\d{2,3}-?\d{7,8}(?!\d)|(?<=[打话线])\d{5,}|(?<=[话线][：:])\d{5,}", re.ASCII)
 # 两个, 两天, but 二楼, 二月.
 _TWO_OF = re.compile(r"(?<![\d.])2(?=个|人|天|小时|次|元|块|班)", re.ASCII)
 _SPOKEN = re.compile(r"[\w]", re.UNICODE)
@@ -91,6 +93,7 @@ def count_spoken(text: str) -> int:
 
 def spell_numbers(text: str) -> str:
     """A text for the ear: each number in it as it is said, `3000-4000元` as `三千到四千元`."""
+    text = _PHONE.sub(lambda found: _digits(found[0].replace("-", "")), text)
     text = re.sub(r"(?<=\d)\s*[-–—~～至]\s*(?=\d)", "到", text)
     text = re.sub(r"(?<=\d)[,，](?=\d{3}(?!\d))", "", text)
     text = re.sub(r"(?<!\d)(\d{1,2})[:：](\d{2})(?!\d)", _clock, text)
@@ -155,8 +158,13 @@ def _number(text: str) -> str:
     """Digits as they are said; a long one, or one that begins with 0, digit by digit."""
     whole, _, fraction = text.partition(".")
     is_code = len(whole) > 8 or (len(whole) > 1 and whole[0] == "0")
-    said = "".join(_DIGITS[int(sign)] for sign in whole) if is_code else spell_number(int(whole))
+    said = _digits(whole) if is_code else spell_number(int(whole))
     return said + (f"点{''.join(_DIGITS[int(sign)] for sign in fraction)}" if fraction else "")
+
+
+def _digits(number: str) -> str:
+    """Digit by digit; a one is 幺, which nobody takes for a seven."""
+    return "".join("幺" if sign == "1" else _DIGITS[int(sign)] for sign in number)
 
 
 def _decimal(figure: Decimal) -> str:

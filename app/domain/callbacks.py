@@ -1,10 +1,23 @@
 """What providers tell by themselves: receipts, and what people text back or key; and why one is not believed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
+from app.domain.ledger import Channel
 from app.domain.pushes import Outcome
 from app.kit.errors import Conflict, Invalid, Unauthenticated
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """A callback as it came in. `path_secret` is what stood in the path in the secret's place."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    path_secret: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +46,42 @@ class ReplyFact:
     text: str = field(repr=False)
     happened_at: datetime
     key: str | None = None
+
+
+class CallbackReader(Protocol):
+    """Knows one provider's callbacks from forged ones, and reads them.
+
+    Store what was authenticated, commit, `spend` its nonce, and read it from the store: what cannot be read now is not
+    lost.
+    """
+
+    @property
+    def provider(self) -> str: ...
+    @property
+    def channel(self) -> Channel: ...
+
+    def authenticate(self, callback: Callback) -> str:
+        """The nonce of a callback that is the provider's, "" where there is none.
+
+        Raises:
+            CallbackForged: the signature, or the secret in the path, is wrong.
+            CallbackStale: the signature is older than five minutes, or from the future.
+            CallbackReplayed: the nonce has been here before.
+            CallbackBroken: it is too large.
+        """
+        ...
+
+    def spend(self, nonce: str) -> None:
+        """Remember the nonce of a callback that is stored."""
+        ...
+
+    def receipts_in(self, body: bytes) -> list[ReceiptFact]:
+        """The receipts in an authenticated body. Raises CallbackBroken."""
+        ...
+
+    def replies_in(self, body: bytes) -> list[ReplyFact]:
+        """The replies in an authenticated body. Raises CallbackBroken."""
+        ...
 
 
 class CallbackForged(Unauthenticated):

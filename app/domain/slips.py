@@ -5,6 +5,7 @@ A page is measured in full-width characters: A4 with 20 mm margins at 22 points 
 half a place. The receipt's code is what a broker enters; the paper names the person no further than `for_whom` does.
 """
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ COLUMNS = 21
 LINES = 30
 MOST_POSTS = 3
 _MARKS = "①②③"
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")  # a line of a listing may hold line ends
 _INDENT = "　"
 _BOX = "□"
 
@@ -88,7 +90,7 @@ def _half_places(sign: str) -> int:
 
 def _fit(text: str) -> str:
     """A text on one line of the page, cut with an … where it is longer."""
-    line = text.replace("\n", " ")
+    line = _CONTROLS.sub(" ", text)
     if width_of(line) <= 2 * COLUMNS:
         return line
     kept, width = [], 2  # the …
