@@ -27,12 +27,12 @@ from app.domain.pushes import Message, Outcome, Report
 from app.kit.clock import Clock, china_date
 
 ENDPOINT = "https://dysmsapi.aliyuncs.com/"
-LIMITS = (
-    Limit("rows of QuerySendDetails a page", 50, "QuerySendDetails, PageSize"),
-    Limit("days that QuerySendDetails reaches back", 30, "QuerySendDetails, SendDate"),
-    Limit("requests of QuerySendDetails a second", 5_000, "QuerySendDetails, QPS"),
-)
-_PAGE = 50
+LIMITS = {
+    "page_rows": Limit("rows of QuerySendDetails a page", 50, "QuerySendDetails, PageSize"),
+    "reach_days": Limit("days that QuerySendDetails reaches back", 30, "QuerySendDetails, SendDate"),
+}
+_PAGE = LIMITS["page_rows"].figure
+_REACHES_BACK = timedelta(days=LIMITS["reach_days"].figure - 1)  # a day to spare: when its day ends is not said
 _PAGES = 4  # judgement: 200 messages a day to one phone are no longer messages
 # Judgement: how long a message that was taken on may be missing from the list. Until then its absence proves nothing.
 _LISTED_AFTER = timedelta(minutes=10)
@@ -97,9 +97,11 @@ class AliyunSender:
     def query(self, message_key: str, *, to: str, provider_id: str | None, sent_at: datetime) -> Report:
         """What the list of the phone's messages says of the key, on the day it was sent and the day after.
 
-        UNKNOWN only when all pages were read and the message is older than ten minutes.
+        UNKNOWN only when all pages were read and the message is older than ten minutes and younger than 29 days.
         """
         now = self._clock.now()
+        if now - sent_at > _REACHES_BACK:
+            return self._unclear("too_long_ago")
         for day in sorted({china_date(sent_at), china_date(min(sent_at + timedelta(hours=1), now))}):
             for page in range(1, _PAGES + 1):
                 asked = {

@@ -25,16 +25,13 @@ from app.domain.pushes import Message, Outcome, Report
 from app.kit.clock import Clock
 
 ENDPOINT = "https://sms.tencentcloudapi.com/"
-LIMITS = (
-    Limit("phones in one SendSms", 200, "SendSms, PhoneNumberSet"),
-    Limit("rows of a pulled list", 100, "PullSmsSendStatusByPhoneNumber, Limit"),
-    Limit("days that a pulled list reaches back", 7, "PullSmsSendStatusByPhoneNumber, BeginTime"),
-    Limit("pulled lists a second", 20, "PullSmsSendStatusByPhoneNumber"),
-    Limit("seconds that the time of a request may be off", 300, "签名方法 v3, X-TC-Timestamp"),
-)
+LIMITS = {
+    "list_rows": Limit("rows of a pulled list", 100, "PullSmsSendStatusByPhoneNumber, Limit"),
+    "reach_days": Limit("days that a pulled list reaches back", 7, "PullSmsSendStatusByPhoneNumber, BeginTime"),
+}
 _TYPE = "application/json; charset=utf-8"
 _SERVICE = "sms"
-_REACHES_BACK = timedelta(days=7)
+_REACHES_BACK = timedelta(days=LIMITS["reach_days"].figure)
 
 _BROKEN = frozenset({"InvalidParameterValue.IncorrectPhoneNumber", "FailedOperation.PhoneNumberInBlacklist"})
 # How many messages one phone is given in a time; the default settings of the account are meant.
@@ -133,7 +130,7 @@ class TencentSender:
             {
                 "BeginTime": int(begin.timestamp()),
                 "Offset": 0,
-                "Limit": 100,
+                "Limit": LIMITS["list_rows"].figure,
                 "PhoneNumber": f"+86{to}",
                 "SmsSdkAppId": self._account.app_id,
             },

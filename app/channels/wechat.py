@@ -23,13 +23,11 @@ from app.domain.pushes import Message, Outcome, Report
 from app.kit.clock import Clock
 
 ENDPOINT = "https://api.weixin.qq.com"
-LIMITS = (
-    Limit("signs of a thing.DATA", 20, "模板消息 › 参数值内容限制"),
-    Limit("seconds that a token is good for", 7_200, "stable_token, expires_in"),
-    Limit("minutes in which client_msg_id drops a repeat", 10, "message/template/send, client_msg_id"),
-)
+LIMITS = {
+    "thing_signs": Limit("signs of a thing.DATA", 20, "模板消息 › 参数值内容限制"),
+}
 _TOKEN_VOID = frozenset({40001, 40014, 42001})
-_LONGEST_THING = 20
+_LONGEST_THING = LIMITS["thing_signs"].figure
 # Some of the provider's answers have been declared as plain text; what counts is that it is JSON.
 _TYPES = frozenset({"application/json", "text/plain"})
 _EARLY = timedelta(minutes=5)  # a token is not used in its last minutes

@@ -41,8 +41,8 @@ SECRET = "a secret that both sides know"
 ALIYUN_KEY = ("testAccessKeyId", "testAccessKeySecret")
 TENCENT_KEY = ("testSecretId", "testSecretKey")
 WECHAT_APP = ("wxtest", "wxsecret")
-HUGE_BYTES = 200_000_000
 _CHUNK = b" " * 65_536
+HUGE_BYTES = 3_200 * len(_CHUNK)  # 200 MB
 _PACKED = gzip.compress(b" " * 50_000_000)  # 50 kB
 _TABLES = """
 CREATE TABLE IF NOT EXISTS taken (

@@ -267,6 +267,12 @@ def test_aliyun_knows_nothing_of_a_key_only_after_ten_minutes(
     assert aliyun.query("push-1", to=PHONE, provider_id=None, sent_at=sent_at).outcome is Outcome.UNKNOWN
 
 
+def test_what_aliyun_no_longer_lists_is_not_unknown(aliyun: AliyunSender, clock: FixedClock, sent_at: datetime) -> None:
+    clock.advance(timedelta(days=29, seconds=1))
+    report = aliyun.query("push-1", to=PHONE, provider_id=None, sent_at=sent_at)
+    assert (report.outcome, report.code) == (Outcome.UNCERTAIN, "too_long_ago")
+
+
 def test_aliyun_is_asked_page_by_page(aliyun: AliyunSender, provider: Provider, sent_at: datetime) -> None:
     for number in range(51):
         provider.take("aliyun", f"push-{number}", PHONE, {})

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.announcements import (
@@ -42,6 +42,8 @@ def test_a_posting_is_read_aloud_with_its_numbers_for_the_ear() -> None:
 
 
 @given(WORDS, WORDS, WORDS, WORDS, st.integers(1, 99_999))
+@example("99999999 " * 20, "99999999 " * 20, "99999999 " * 20, "99999999 " * 20, 99_999)
+@example("字" * 200, "字" * 200, "字" * 200, "字" * 200, 1)
 def test_every_posting_is_read_in_under_a_minute_without_a_digit(
     title: str, place: str, hours: str, ask_at: str, openings: int
 ) -> None:
