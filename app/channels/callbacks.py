@@ -50,6 +50,14 @@ class Shape(StrEnum):
     WECHAT = "wechat"
 
 
+_ACKNOWLEDGEMENTS = {
+    Shape.NEUTRAL: ("application/json", b"{}"),
+    Shape.ALIYUN: ("application/json", b'{"code": 0, "msg": "OK"}'),
+    Shape.TENCENT: ("application/json", b'{"result": 0, "errmsg": "OK"}'),
+    Shape.WECHAT: ("text/plain", b"success"),
+}
+
+
 class Nonces:
     """Nonces that have been here, for as long as a signature is fresh. Threads may share it; processes do not.
 
@@ -86,6 +94,10 @@ class ProviderCallbacks:
         self._secret = secret
         self._clock = clock
         self._nonces = Nonces(clock)
+
+    @property
+    def acknowledgement(self) -> tuple[str, bytes]:
+        return _ACKNOWLEDGEMENTS[self._shape]
 
     def authenticate(self, callback: Callback) -> str:
         return authenticate(

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -71,15 +72,20 @@ class _Unreadable(Exception):
 
 
 class Caller:
-    """Calls providers; threads may share it. Neither proxies nor certificates are taken from the environment.
+    """Calls providers. Threads may share it; a thread in which an event loop runs may not use it.
 
+    Neither proxies nor certificates are taken from the environment: the certificates are those that come with httpx.
     The time for looking up a name is the system resolver's: `overall_s` bounds all that comes after.
     """
 
     def __init__(self, clock: Clock, timeouts: Timeouts | None = None) -> None:
         self._clock = clock
         self._timeouts = timeouts or Timeouts()
-        self._tls: ssl.SSLContext = httpx.create_ssl_context(trust_env=False)
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        # Reading the certificates takes a tenth of a second, and most commands send nothing.
+        return httpx.create_ssl_context(trust_env=False)
 
     def call(
         self,

@@ -59,6 +59,10 @@ class CallbackReader(Protocol):
     def provider(self) -> str: ...
     @property
     def channel(self) -> Channel: ...
+    @property
+    def acknowledgement(self) -> tuple[str, bytes]:
+        """Media type and body of the 200 that the provider wants to hear; anything else, and it comes again."""
+        ...
 
     def authenticate(self, callback: Callback) -> str:
         """The nonce of a callback that is the provider's, "" where there is none.

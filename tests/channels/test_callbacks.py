@@ -273,6 +273,30 @@ def reader(clock: FixedClock) -> Callable[[Shape], CallbackReader]:
     return lambda shape: ProviderCallbacks(provider="p", channel=Channel.SMS, shape=shape, secret=SECRET, clock=clock)
 
 
+@pytest.mark.parametrize(
+    ("shape", "answer"),
+    [
+        (Shape.NEUTRAL, {}),
+        (Shape.ALIYUN, {"code": 0, "msg": "OK"}),
+        (Shape.TENCENT, {"result": 0, "errmsg": "OK"}),
+        (Shape.WECHAT, "success"),
+    ],
+)
+def test_each_provider_hears_what_it_wants_to_hear(
+    reader: Callable[[Shape], CallbackReader], shape: Shape, answer: object
+) -> None:
+    media_type, body = reader(shape).acknowledgement
+    assert (json.loads(body) if media_type == "application/json" else body.decode()) == answer
+
+
+def test_the_address_is_shown_to_be_ours_when_wechat_is_set_up(reader: Callable[[Shape], CallbackReader]) -> None:
+    # A GET without a body, signed like the rest; whoever serves it answers with its echostr.
+    query = {**sign_wechat(SECRET, now=NOW.timestamp()), "echostr": "42"}
+    assert reader(Shape.WECHAT).authenticate(Callback(headers={}, body=b"", query=query))
+    with pytest.raises(CallbackForged):
+        reader(Shape.WECHAT).authenticate(Callback(headers={}, body=b"", query={**query, "nonce": "another"}))
+
+
 @pytest.mark.parametrize("shape", [Shape.NEUTRAL, Shape.WECHAT])
 def test_a_nonce_that_was_spent_is_a_replay(reader: Callable[[Shape], CallbackReader], shape: Shape) -> None:
     callbacks, callback = reader(shape), told(shape)
