@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from app.background.dispatch import dispatch_loop, receipts_loop
 from app.background.expiry import expiry_loop
 from app.background.forgetting import forgetting_loop
 from app.background.loops import Loop, started
@@ -84,7 +85,14 @@ def work(*, data: DataFolder = None, as_json: AsJson = False) -> None:
 
 def work_loops(house: House) -> tuple[Loop, ...]:
     """The loops that one process runs for the whole database; an index is followed by each process that serves."""
-    return expiry_loop(house), forgetting_loop(house), sealing_loop(house), sequencing_loop(house)
+    return (
+        expiry_loop(house),
+        forgetting_loop(house),
+        sealing_loop(house),
+        sequencing_loop(house),
+        dispatch_loop(house),
+        receipts_loop(house),
+    )
 
 
 def _serve(house: House, listener: socket.socket, *, loops: Sequence[Loop], as_json: bool) -> None:

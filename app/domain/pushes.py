@@ -180,6 +180,22 @@ class Outcome(StrEnum):
     BROKEN = "broken"
 
 
+_WORDS_FOR_WHY = (
+    (Unsuitable.TOO_FAR, ("远", "路")),
+    (Unsuitable.PAY, ("钱", "工资", "少", "低")),
+    (Unsuitable.HOURS, ("时间", "夜", "晚", "早")),
+    (Unsuitable.TOO_HEAVY, ("累", "重", "吃不消")),
+    (Unsuitable.NOT_MY_WORK, ("不会", "没做过", "不懂", "证")),
+    (Unsuitable.FAMILY, ("家", "娃", "老人", "带", "照顾")),
+    (Unsuitable.HAVE_WORK, ("有活", "有工作", "上班", "找到")),
+)
+
+
+def reason_in(words: str) -> Unsuitable:
+    """Why a posting does not suit, from somebody's own words; the first that is recognised, else `other`."""
+    return next((why for why, signs in _WORDS_FOR_WHY if any(sign in words for sign in signs)), Unsuitable.OTHER)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """What a channel sends. `key` is the same at every try, so that a provider can drop a repeat.

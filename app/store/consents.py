@@ -3,17 +3,21 @@
 A row is never changed but for its end: who withdraws ends one, who agrees again begins another.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, String, select, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel
 from app.kit.database import Base
 
 
 class Consent(Base):
-    """Leave to use one electronic channel; `how` says by what it was given, `ended_how` by what it was withdrawn."""
+    """Leave to use one electronic channel; `how` says by what it was given, `ended_how` by what it was withdrawn.
+
+    `address` is where the channel reaches them if that is not their phone (WeChat's open id), sealed for the worker.
+    """
 
     __tablename__ = "consents"
     __table_args__ = (Index("ix_consents_worker_id_channel", "worker_id", "channel"),)
@@ -23,5 +27,43 @@ class Consent(Base):
     channel: Mapped[Channel]
     given_at: Mapped[datetime]
     how: Mapped[str] = mapped_column(String(60))
+    address: Mapped[str | None] = mapped_column(String(200))
     ended_at: Mapped[datetime | None]
     ended_how: Mapped[str | None] = mapped_column(String(60))
+
+
+def list_consents(session: Session, worker_ids: Iterable[int]) -> dict[int, frozenset[Channel]]:
+    """The channels that each of these people lets be used; nobody who lets none."""
+    found: dict[int, set[Channel]] = {}
+    rows = session.execute(
+        select(Consent.worker_id, Consent.channel).where(
+            Consent.worker_id.in_(set(worker_ids)), Consent.ended_at.is_(None)
+        )
+    )
+    for worker_id, channel in rows:
+        found.setdefault(worker_id, set()).add(channel)
+    return {worker_id: frozenset(channels) for worker_id, channels in found.items()}
+
+
+def find_consent(session: Session, *, worker_id: int, channel: Channel) -> Consent | None:
+    """A person's leave to use a channel, while it holds."""
+    return session.scalars(
+        select(Consent).where(Consent.worker_id == worker_id, Consent.channel == channel, Consent.ended_at.is_(None))
+    ).first()
+
+
+def add_consent(
+    session: Session, *, worker_id: int, channel: Channel, how: str, now: datetime, address: str | None = None
+) -> None:
+    """Note that a person lets a channel be used; `address` is sealed already."""
+    session.add(Consent(worker_id=worker_id, channel=channel, given_at=now, how=how, address=address))
+    session.flush()
+
+
+def end_consent(session: Session, *, worker_id: int, channel: Channel, how: str, now: datetime) -> None:
+    """Note that a person does not let a channel be used any more."""
+    session.execute(
+        update(Consent)
+        .where(Consent.worker_id == worker_id, Consent.channel == channel, Consent.ended_at.is_(None))
+        .values(ended_at=now, ended_how=how)
+    )

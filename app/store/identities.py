@@ -107,6 +107,16 @@ def find_by_id_numbers(session: Session, numbers: Iterable[str], *, keys: KeyRin
     return found
 
 
+def find_by_phone(session: Session, phone: str, *, keys: KeyRing) -> list[int]:
+    """The workers who gave a phone number, by id: one may serve a whole family."""
+    indexes = blind_indexes(keys, phone, purpose=_PHONE)
+    return list(
+        session.scalars(
+            select(Identity.worker_id).where(Identity.phone_index.in_(indexes)).order_by(Identity.worker_id)
+        )
+    )
+
+
 def read_identity(
     session: Session, worker_id: int, *, keys: KeyRing, actor: str, reason: str, now: datetime
 ) -> IdentityFacts | None:

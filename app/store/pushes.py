@@ -4,11 +4,12 @@ A push is the intent: this posting to this person, because. Each attempt on a ch
 one push has at most one that is not done. The state of a push is changed through `usecases.pushes` alone.
 """
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import ForeignKey, Index, Row, SmallInteger, String, Text, UniqueConstraint, func, select, text
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel
 from app.domain.pushes import Answer, Outcome, PushCause, PushState, Unsuitable
@@ -32,7 +33,7 @@ class Push(Base):
     worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)
     spell_id: Mapped[int | None] = mapped_column(ForeignKey("spells.id", ondelete="CASCADE"), index=True)
     posting_id: Mapped[int] = mapped_column(ForeignKey("postings.id"), index=True)
-    job: Mapped[str] = mapped_column(String(60))
+    job: Mapped[str] = mapped_column(String(64))
     cause: Mapped[PushCause]
     made_for: Mapped[str] = mapped_column(String(40))
     match: Mapped[dict[str, Any]] = mapped_column(Json)
@@ -43,6 +44,7 @@ class Push(Base):
     link: Mapped[str] = mapped_column(String(64), unique=True)
     answer: Mapped[Answer | None]
     why: Mapped[Unsuitable | None]
+    confirmed_at: Mapped[datetime | None]
     entry_id: Mapped[int | None] = mapped_column(unique=True)
 
 
@@ -123,3 +125,151 @@ class Receipt(Base):
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None] = mapped_column(index=True)
     note: Mapped[str] = mapped_column(String(80), default="")
+
+
+class FollowUp(Base):
+    """Somebody is to get in touch with a person: they want to be called, or want the job."""
+
+    __tablename__ = "follow_ups"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)
+    push_id: Mapped[int] = mapped_column(ForeignKey("pushes.id", ondelete="CASCADE"), unique=True)
+    answer: Mapped[Answer]
+    asked_at: Mapped[datetime]
+    done_at: Mapped[datetime | None] = mapped_column(index=True)
+
+
+def find_push(session: Session, push_id: int) -> Push | None:
+    """A push by its id."""
+    return session.get(Push, push_id)
+
+
+def find_push_by_link(session: Session, digest: str) -> Push | None:
+    """A push by the digest of its link's token."""
+    return session.scalars(select(Push).where(Push.link == digest)).first()
+
+
+def lock_push(session: Session, push_id: int) -> Push | None:
+    """A push, read anew and locked until the transaction ends. Whoever locks its attempts too locks it first."""
+    return session.scalars(
+        select(Push).where(Push.id == push_id).with_for_update().execution_options(populate_existing=True)
+    ).first()
+
+
+def lock_attempts(session: Session, push_id: int) -> Sequence[Attempt]:
+    """The attempts of a push that is locked already, read anew, in the order of their numbers."""
+    return session.scalars(
+        select(Attempt)
+        .where(Attempt.push_id == push_id)
+        .order_by(Attempt.number)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def lock_ready(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Attempt, Push]]:
+    """Attempts whose turn it is, most urgent first, with their pushes; what somebody else holds is passed over."""
+    return session.execute(
+        select(Attempt, Push)
+        .join(Push, Push.id == Attempt.push_id)
+        .where(Attempt.ready_at <= now)
+        .order_by(Attempt.urgency, Attempt.ready_at, Attempt.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def list_made(session: Session, *, made_for: str) -> set[tuple[int, int]]:
+    """(worker, posting) of the pushes that were made for one occasion."""
+    rows = session.execute(select(Push.worker_id, Push.posting_id).where(Push.made_for == made_for))
+    return {(worker_id, posting_id) for worker_id, posting_id in rows}
+
+
+def list_departures(session: Session, worker_ids: Iterable[int], *, since: datetime) -> dict[int, list[datetime]]:
+    """When messages that they had not asked for left for each of these people, from an instant on."""
+    found: dict[int, list[datetime]] = {}
+    rows = session.execute(
+        select(Push.worker_id, Attempt.left_at)
+        .join(Push, Push.id == Attempt.push_id)
+        .where(Push.worker_id.in_(set(worker_ids)), Attempt.left_at > since, Push.cause != PushCause.ASKED)
+    )
+    for worker_id, left_at in rows:
+        if left_at is not None:
+            found.setdefault(worker_id, []).append(left_at)
+    return found
+
+
+def find_attempt(session: Session, *, provider: str, key: str | None, provider_id: str | None) -> Attempt | None:
+    """The attempt that a receipt speaks of: by our key, else by the provider's own number."""
+    condition = Attempt.key == key if key is not None else Attempt.provider_id == provider_id
+    return session.scalars(select(Attempt).where(Attempt.provider == provider, condition)).first()
+
+
+def find_latest_push(session: Session, *, worker_ids: Sequence[int], channel: Channel, since: datetime) -> Push | None:
+    """The push that was last sent to one of these people on a channel, not before an instant."""
+    return session.scalars(
+        select(Push)
+        .join(Attempt, Attempt.push_id == Push.id)
+        .where(Push.worker_id.in_(worker_ids), Attempt.channel == channel, Attempt.left_at >= since)
+        .order_by(Attempt.left_at.desc(), Push.id.desc())
+    ).first()
+
+
+def lock_expired(session: Session, *, now: datetime, states: Iterable[PushState], limit: int) -> Sequence[Push]:
+    """Pushes in one of these states whose time is over."""
+    return session.scalars(
+        select(Push)
+        .where(Push.state.in_(list(states)), Push.expires_at <= now)
+        .order_by(Push.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def count_by_state(session: Session, *, made_for: str | None = None) -> dict[PushState, int]:
+    """How many pushes stand in each state, every state that occurs."""
+    chosen = select(Push.state, func.count()).group_by(Push.state)
+    if made_for is not None:
+        chosen = chosen.where(Push.made_for == made_for)
+    return {row[0]: row[1] for row in session.execute(chosen)}
+
+
+def count_by_posting(session: Session, *, since: datetime) -> dict[int, int]:
+    """How many people each posting was pushed to, from an instant on."""
+    rows = session.execute(
+        select(Push.posting_id, func.count(Push.worker_id.distinct()))
+        .where(Push.created_at >= since)
+        .group_by(Push.posting_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def follow_up(session: Session, push: Push, answer: Answer | None, *, now: datetime) -> None:
+    """Let somebody get in touch with a person because of an answer; None: it is not asked for any more."""
+    known = session.scalars(select(FollowUp).where(FollowUp.push_id == push.id)).first()
+    if answer is None:
+        if known is not None and known.done_at is None:
+            session.delete(known)
+    elif known is None:
+        session.add(FollowUp(worker_id=push.worker_id, push_id=push.id, answer=answer, asked_at=now))
+    else:
+        known.answer, known.asked_at, known.done_at = answer, now, None
+
+
+def find_receipt(session: Session, digest: str) -> Receipt | None:
+    """A receipt that came before, by its digest."""
+    return session.scalars(select(Receipt).where(Receipt.digest == digest)).first()
+
+
+def lock_unapplied_receipts(session: Session, *, limit: int) -> Sequence[Receipt]:
+    """Receipts that nothing was made of yet, oldest first."""
+    return session.scalars(
+        select(Receipt)
+        .where(Receipt.applied_at.is_(None))
+        .order_by(Receipt.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()

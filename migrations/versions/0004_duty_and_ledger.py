@@ -153,6 +153,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.String(length=40), nullable=False),
         sa.Column("given_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("how", sa.String(length=60), nullable=False),
+        sa.Column("address", sa.String(length=200), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_how", sa.String(length=60), nullable=True),
         sa.ForeignKeyConstraint(
@@ -225,7 +226,7 @@ def upgrade() -> None:
         sa.Column("worker_id", sa.Integer(), nullable=False),
         sa.Column("spell_id", sa.Integer(), nullable=True),
         sa.Column("posting_id", sa.Integer(), nullable=False),
-        sa.Column("job", sa.String(length=60), nullable=False),
+        sa.Column("job", sa.String(length=64), nullable=False),
         sa.Column("cause", sa.String(length=40), nullable=False),
         sa.Column("made_for", sa.String(length=40), nullable=False),
         sa.Column("match", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
@@ -236,6 +237,7 @@ def upgrade() -> None:
         sa.Column("link", sa.String(length=64), nullable=False),
         sa.Column("answer", sa.String(length=40), nullable=True),
         sa.Column("why", sa.String(length=40), nullable=True),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("entry_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["posting_id"], ["postings.id"], name=op.f("fk_pushes_posting_id_postings")),
         sa.ForeignKeyConstraint(
@@ -301,6 +303,27 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "follow_ups",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("worker_id", sa.Integer(), nullable=False),
+        sa.Column("push_id", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.String(length=40), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["push_id"], ["pushes.id"], name=op.f("fk_follow_ups_push_id_pushes"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["worker_id"], ["workers.id"], name=op.f("fk_follow_ups_worker_id_workers"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_follow_ups")),
+        sa.UniqueConstraint("push_id", name=op.f("uq_follow_ups_push_id")),
+    )
+    with op.batch_alter_table("follow_ups", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_follow_ups_done_at"), ["done_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_follow_ups_worker_id"), ["worker_id"], unique=False)
+
+    op.create_table(
         "push_changes",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("push_id", sa.Integer(), nullable=False),
@@ -320,6 +343,11 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("follow_ups", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_follow_ups_worker_id"))
+        batch_op.drop_index(batch_op.f("ix_follow_ups_done_at"))
+
+    op.drop_table("follow_ups")
     with op.batch_alter_table("push_changes", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_push_changes_push_id"))
 

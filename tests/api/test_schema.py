@@ -24,6 +24,8 @@ OPERATIONS = {
     ("get", "/api/v1/reports/{code}"),
     ("post", "/api/v1/match"),
     ("get", "/api/v1/feed/postings.jsonl"),
+    ("post", "/api/v1/callbacks/{channel}"),
+    ("post", "/api/v1/callbacks/{channel}/{secret}"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
 }

@@ -111,7 +111,8 @@ class Provider:
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
         self._database = sqlite3.connect(self.file, check_same_thread=False, isolation_level=None)
-        self._database.executescript(_TABLES)
+        # Readers of other processes do not hold it up, and it outlives whoever is killed: the disk is not waited for.
+        self._database.executescript(f"PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF; {_TABLES}")
         self._random = random.Random(self.seed)  # noqa: S311  the same again is the point
         self._next: deque[Misbehaviour] = deque()
         self._nonces: set[str] = set()
@@ -631,6 +632,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path, required=True)
     parser.add_argument("--faults", default="", help="timeout=0.02,reset=0.05: the share of answers that go wrong so")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep-repeats", action="store_true", help="take on what comes again as though it were new")
     parser.add_argument("--callback", help="where receipts are told; none without it")
     parser.add_argument("--shape", default="neutral")
     parser.add_argument("--secret", default=SECRET)
@@ -651,7 +653,15 @@ def main() -> None:
             delivered=given.delivered,
         )
     chances = {Fault(name): float(share) for name, _, share in shares}
-    with running(given.file, port=given.port, seed=given.seed, chances=chances, telling=telling) as provider:
+    running_now = running(
+        given.file,
+        port=given.port,
+        seed=given.seed,
+        chances=chances,
+        telling=telling,
+        drops_repeats=not given.keep_repeats,
+    )
+    with running_now as provider:
         print(json.dumps({"port": provider.port}), flush=True)  # noqa: T201  how its starter learns the port
         sys.stdin.read()
 

@@ -172,6 +172,14 @@ def test_a_leaf_that_is_not_there_has_no_proof(position: int, size: int) -> None
     assert not proves_inclusion(leaf_hash(b""), position, size, [], leaf_hash(b""))
 
 
+def test_hashes_of_another_length_prove_nothing_though_their_bytes_fit() -> None:
+    left, right = leaf_hash(b"left"), leaf_hash(b"right")
+    root = hashlib.sha256(b"\x01" + left + right).digest()
+    assert proves_inclusion(left, 0, 2, [right], root)
+    assert not proves_inclusion(left + right[:1], 0, 2, [right[1:]], root)
+    assert not proves_consistency(1, 2, left + right[:1], root, [right[1:]])
+
+
 @pytest.mark.parametrize(("first", "second"), [(0, 3), (4, 3), (-1, 3)])
 def test_a_tree_that_is_no_beginning_has_no_proof(first: int, second: int) -> None:
     with pytest.raises(ValueError, match="not the beginning"):

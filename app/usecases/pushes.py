@@ -1,0 +1,465 @@
+"""Pushes: making them, what follows when one arrives, is answered, or cannot be sent.
+
+The state of a push is changed in one place, `_change`, which knows what may follow what and writes each change down. A
+push counts in the ledger once, when it has arrived; nothing here can write a count.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.domain.ledger import Channel, EntryKind, Fact, Grade
+from app.domain.postings import PostingState, plain_title
+from app.domain.pushes import NEXT, Answer, PushCause, PushState, Unsuitable
+from app.domain.sending import next_channel
+from app.kit.clock import china_date
+from app.kit.database import reserve_ids
+from app.kit.errors import Conflict, NotFound
+from app.kit.keys import KeyRing, tag
+from app.kit.tokens import new_token, same_token, token_digest
+from app.store import consents, postings
+from app.store import pushes as store
+from app.store.postings import Posting
+from app.store.pushes import Attempt, Push, PushChange
+from app.usecases.ledger import append_entry
+
+LINK_CHARACTERS = 10  # 60 bits: what a text message has room for, and too many to try over the network
+OPEN_STATES = (PushState.QUEUED, PushState.SENDING, PushState.SENT, PushState.UNCERTAIN, PushState.FAILED)
+_FOLLOWED_UP = frozenset({Answer.INTERESTED, Answer.CALL_ME})
+
+
+class PushNotFound(NotFound):
+    """There is no such push."""
+
+    code = "push_not_found"
+    title = "没有这条推送，或者链接不对"
+
+
+class PushCannotBecome(Conflict):
+    """A push does not go from the state that it is in to another one."""
+
+    code = "push_cannot_become"
+    title = "这条推送现在不能这样改"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A posting that is to reach a person, and why.
+
+    `made_for` names the occasion (a day's plan): a person is sent a posting once for one. `match` is what the matcher
+    said then: score (0-1), skill_permille, metres, reach_metres, bar (None: nothing), reasons (codes).
+    """
+
+    worker_id: int
+    posting_id: int
+    cause: PushCause
+    made_for: str
+    match: Mapping[str, Any]
+    expires_at: datetime
+    spell_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentReport:
+    """What became of intents: queued for a machine, left to a visit, suppressed for want of consent, there already."""
+
+    queued: int
+    visits: int
+    suppressed: int
+    known: int
+
+
+def intend_pushes(
+    session: Session, intents: Sequence[Intent], *, served: frozenset[Channel], now: datetime, keys: KeyRing
+) -> IntentReport:
+    """Make pushes with their reasons and their first attempts, all in the caller's transaction.
+
+    Who is owed a push and lets no electronic channel be used is to be visited; anybody else is then sent nothing, and
+    the push says so. What was made for the same occasion before is left as it is.
+
+    Args:
+        session: a transaction.
+        intents: what is to be made.
+        served: the channels that somebody sends on.
+        now: when they are made.
+        keys: make the links.
+    """
+    made = {occasion: store.list_made(session, made_for=occasion) for occasion in {each.made_for for each in intents}}
+    new: list[Intent] = []
+    for each in intents:
+        pair = (each.worker_id, each.posting_id)
+        if pair not in made[each.made_for]:
+            made[each.made_for].add(pair)
+            new.append(each)
+    allowed = consents.list_consents(session, {each.worker_id for each in new})
+    jobs = _jobs_of(session, {each.posting_id for each in new})
+    counts = dict.fromkeys(("queued", "visits", "suppressed"), 0)
+    pushes: list[Push] = []
+    beside: list[PushChange | Attempt] = []
+    for push_id, each in zip(reserve_ids(session, Push, len(new)), new, strict=True):
+        channel = next_channel(allowed.get(each.worker_id, frozenset()), frozenset(), served)
+        is_visited = channel is None and each.cause is PushCause.OWED
+        is_sent = channel is not None or is_visited
+        push = Push(
+            id=push_id,
+            worker_id=each.worker_id,
+            spell_id=each.spell_id,
+            posting_id=each.posting_id,
+            job=jobs[each.posting_id],
+            cause=each.cause,
+            made_for=each.made_for,
+            match=dict(each.match),
+            state=PushState.QUEUED if is_sent else PushState.SUPPRESSED,
+            state_at=now,
+            created_at=now,
+            expires_at=each.expires_at,
+            link=token_digest(_token(keys, keys.current("token"), push_id)),
+        )
+        pushes.append(push)
+        beside.append(
+            PushChange(push_id=push_id, happened_at=now, before=None, after=push.state, why=_why_made(channel, each))
+        )
+        if is_sent:
+            beside.append(_attempt(push, channel or Channel.VISIT, number=1, now=now))
+        counts["visits" if is_visited else "queued" if is_sent else "suppressed"] += 1
+    session.add_all(pushes)
+    session.flush()  # what points to them comes after them
+    session.add_all(beside)
+    session.flush()
+    return IntentReport(known=len(intents) - len(new), **counts)
+
+
+def deliver_push(
+    session: Session,
+    push: Push,
+    *,
+    channel: Channel,
+    evidence: Grade,
+    happened_at: datetime,
+    actor: str,
+    now: datetime,
+    keys: KeyRing,
+    facts: Mapping[str, Fact] | None = None,
+    note: str | None = None,
+) -> None:
+    """Note that a push, locked, has reached its person: its entry in the ledger, once, and nothing more to send.
+
+    `facts` are those of a call or visit: minutes and whether a note tells what was said.
+    """
+    if push.entry_id is None:
+        entry = append_entry(
+            session,
+            kind=EntryKind.PUSH,
+            worker_id=push.worker_id,
+            spell_id=push.spell_id,
+            channel=channel,
+            evidence=evidence,
+            happened_at=happened_at,
+            now=now,
+            actor=actor,
+            facts=_facts_of(session, push, happened_at=happened_at) | dict(facts or {}),
+            note=note,
+            keys=keys,
+        )
+        push.entry_id = entry.id
+    if push.state not in (PushState.DELIVERED, PushState.ANSWERED):
+        _change(session, push, PushState.DELIVERED, why=f"{channel.value}:{evidence.value}", now=now)
+    for attempt in store.lock_attempts(session, push.id):
+        if attempt.done_at is None:
+            _finish(attempt, now=now)
+    session.flush()
+
+
+def answer_push(
+    session: Session,
+    push_id: int,
+    answer: Answer,
+    *,
+    channel: Channel,
+    now: datetime,
+    keys: KeyRing,
+    why: Unsuitable | None = None,
+) -> Push:
+    """Take a person's answer: it proves that the push arrived, and is an entry of its own. Again, it changes nothing.
+
+    Who is interested or wants to be called is put on the list of those to get in touch with. Another answer later is
+    another entry, and holds from then on.
+
+    Raises:
+        PushNotFound: no such push.
+    """
+    push = _locked(session, push_id)
+    if push.answer is answer and push.why is why:
+        return push
+    _confirm(session, push, answer.value, why=why, channel=channel, now=now, keys=keys)
+    if push.state is not PushState.ANSWERED:
+        _change(session, push, PushState.ANSWERED, why=answer.value, now=now)
+    push.answer, push.why = answer, why
+    store.follow_up(session, push, answer if answer in _FOLLOWED_UP else None, now=now)
+    session.flush()
+    return push
+
+
+def confirm_push(session: Session, push_id: int, *, channel: Channel, now: datetime, keys: KeyRing) -> Push:
+    """Take a person's word that they have seen a push (看到了), which is no answer to it. Again, it changes nothing.
+
+    Raises:
+        PushNotFound: no such push.
+    """
+    push = _locked(session, push_id)
+    if push.confirmed_at is None and push.answer is None:
+        _confirm(session, push, "seen", why=None, channel=channel, now=now, keys=keys)
+        push.confirmed_at = now
+        session.flush()
+    return push
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushFact:
+    """What the page behind a link shows of a push; it names nobody. `metres` are those from home."""
+
+    id: int
+    posting_id: int
+    metres: int
+    answer: Answer | None
+    why: Unsuitable | None
+    is_confirmed: bool
+
+
+def load_by_link(session: Session, token: str) -> PushFact:
+    """The push that a short link leads to.
+
+    Raises:
+        PushNotFound: the token is none of ours.
+    """
+    push = store.find_push_by_link(session, token_digest(token)) if len(token) == LINK_CHARACTERS else None
+    if push is None:
+        raise PushNotFound
+    return PushFact(
+        id=push.id,
+        posting_id=push.posting_id,
+        metres=int(push.match.get("metres", 0)),
+        answer=push.answer,
+        why=push.why,
+        is_confirmed=push.confirmed_at is not None,
+    )
+
+
+def link_token(push: Push, keys: KeyRing) -> str:
+    """The token of a push's short link: worked out again, since only its digest is stored.
+
+    Raises:
+        LookupError: it was made with a key that the ring does not hold.
+    """
+    for version in sorted(keys.token, reverse=True):
+        token = _token(keys, version, push.id)
+        if same_token(token_digest(token), push.link):
+            return token
+    raise LookupError(f"push {push.id}: its link was made with another key")
+
+
+def expire_pushes(session: Session, *, now: datetime, limit: int = 500) -> int:
+    """End pushes whose time is over without their having arrived; how many.
+
+    One that left and was not heard of is ended too: it is never sent again, and a receipt may still come.
+    """
+    expired = store.lock_expired(session, now=now, states=(*OPEN_STATES, PushState.SUPPRESSED), limit=limit)
+    number = 0
+    for push in expired:
+        if push.state is PushState.SENDING:
+            continue  # somebody holds it; when the lease is over it is uncertain
+        _change(session, push, PushState.EXPIRED, why="time_over", now=now)
+        for attempt in store.lock_attempts(session, push.id):
+            if attempt.done_at is None:
+                _finish(attempt, now=now)
+        number += 1
+    session.flush()
+    return number
+
+
+def expire_push(session: Session, push: Push, attempt: Attempt, *, why: str, now: datetime) -> None:
+    """End a push, locked, that is not worth sending any more."""
+    _change(session, push, PushState.EXPIRED, why=why, now=now)
+    _finish(attempt, now=now)
+
+
+def begin_sending(session: Session, push: Push, attempt: Attempt, *, provider: str, now: datetime) -> None:
+    """Note, before a request leaves, that it is about to: found so later, it may have been sent."""
+    _change(session, push, PushState.SENDING, why=f"{attempt.channel.value}:{provider}", now=now)
+    attempt.left_at, attempt.provider = now, provider
+    attempt.tries += 1
+
+
+def note_sent(session: Session, push: Push, *, why: str, now: datetime) -> None:
+    """Note that a provider has taken a message on."""
+    if push.state is not PushState.SENT:
+        _change(session, push, PushState.SENT, why=why, now=now)
+
+
+def note_uncertain(session: Session, push: Push, *, why: str, now: datetime) -> None:
+    """Note that nobody knows whether a message was sent: it is kept apart until that is known."""
+    if push.state is PushState.SENDING:
+        _change(session, push, PushState.UNCERTAIN, why=why, now=now)
+
+
+def queue_again(session: Session, push: Push, attempt: Attempt, *, why: str, ready_at: datetime, now: datetime) -> None:
+    """Put a message that certainly was not sent back into the queue."""
+    if push.state is not PushState.QUEUED:
+        _change(session, push, PushState.QUEUED, why=why, now=now)
+    attempt.left_at, attempt.provider_id, attempt.asked = None, None, 0
+    attempt.ready_at = ready_at
+
+
+def move_on(
+    session: Session, push: Push, attempt: Attempt, *, why: str, served: frozenset[Channel], now: datetime
+) -> None:
+    """Leave a channel that certainly failed for the next one that the person allows, in the end for a visit if owed."""
+    if push.state is not PushState.FAILED:
+        _change(session, push, PushState.FAILED, why=why, now=now)
+    _finish(attempt, now=now)
+    session.flush()
+    attempts = store.lock_attempts(session, push.id)
+    allowed = consents.list_consents(session, [push.worker_id]).get(push.worker_id, frozenset())
+    tried = frozenset(each.channel for each in attempts)
+    channel = next_channel(allowed, tried, served)
+    if channel is None and push.cause is PushCause.OWED and Channel.VISIT not in tried:
+        channel = Channel.VISIT
+    if channel is None:
+        return
+    session.add(_attempt(push, channel, number=attempts[-1].number + 1, now=now))
+    _change(session, push, PushState.QUEUED, why=f"next:{channel.value}", now=now)
+
+
+def reroute(session: Session, push: Push, attempt: Attempt, *, served: frozenset[Channel], now: datetime) -> None:
+    """Take a queued push off a channel that the person no longer allows."""
+    allowed = consents.list_consents(session, [push.worker_id]).get(push.worker_id, frozenset())
+    _finish(attempt, now=now)
+    session.flush()
+    attempts = store.lock_attempts(session, push.id)
+    channel = next_channel(allowed, frozenset(each.channel for each in attempts), served)
+    if channel is None and push.cause is PushCause.OWED:
+        channel = Channel.VISIT
+    if channel is None:
+        _change(session, push, PushState.SUPPRESSED, why="no_consent", now=now)
+        return
+    session.add(_attempt(push, channel, number=attempts[-1].number + 1, now=now))
+    session.flush()
+
+
+def job_of(posting: Posting) -> str:
+    """What all rows of one job have in common: employer, occupation, place and pay; the title where nobody is named."""
+    whose = str(posting.employer_id) if posting.employer_id is not None else plain_title(posting.title)
+    parts = (whose, posting.occupation_code, posting.area_code, posting.pay_low, posting.pay_high, posting.pay_unit)
+    return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()[:32]
+
+
+def is_open(posting: Posting | None, *, at: datetime) -> bool:
+    """Whether somebody could have taken the posting up at an instant."""
+    return (
+        posting is not None
+        and posting.state is PostingState.OPEN
+        and (posting.valid_until is None or posting.valid_until >= china_date(at))
+    )
+
+
+def _locked(session: Session, push_id: int) -> Push:
+    push = store.lock_push(session, push_id)
+    if push is None:
+        raise PushNotFound
+    return push
+
+
+def _change(session: Session, push: Push, after: PushState, *, why: str, now: datetime) -> None:
+    """The only place where a push changes its state."""
+    if after not in NEXT[push.state]:
+        raise PushCannotBecome(f"“{push.state.label}”之后不能是“{after.label}”")
+    session.add(PushChange(push_id=push.id, happened_at=now, before=push.state, after=after, why=why[:80]))
+    push.state, push.state_at = after, now
+
+
+def _confirm(
+    session: Session, push: Push, answer: str, *, why: Unsuitable | None, channel: Channel, now: datetime, keys: KeyRing
+) -> None:
+    """The entry of what a person said to a push; that it arrived is proven by it, if nothing else has proven it."""
+    deliver_push(session, push, channel=channel, evidence=Grade.A, happened_at=now, actor="worker", now=now, keys=keys)
+    append_entry(
+        session,
+        kind=EntryKind.ANSWER,
+        worker_id=push.worker_id,
+        spell_id=push.spell_id,
+        channel=channel,
+        evidence=Grade.A,
+        happened_at=now,
+        now=now,
+        actor="worker",
+        refers_to=push.entry_id,
+        facts={"push": push.id, "answer": answer, "why": None if why is None else why.value},
+        keys=keys,
+    )
+
+
+def _facts_of(session: Session, push: Push, *, happened_at: datetime) -> dict[str, Fact]:
+    """What the ledger keeps of a push: how the posting stood when it arrived, and how it fitted."""
+    posting, match = postings.find_posting(session, push.posting_id), push.match
+    return {
+        "push": push.id,
+        "posting": push.posting_id,
+        "job": push.job,
+        "is_open": is_open(posting, at=happened_at),
+        "places": 0 if posting is None else posting.openings,
+        "bar": match.get("bar"),
+        "skill_permille": int(match.get("skill_permille", 0)),
+        "metres": int(match.get("metres", 0)),
+        "reach_metres": int(match.get("reach_metres", 0)),
+        "reasons": [str(each) for each in match.get("reasons", ())],
+    }
+
+
+def _jobs_of(session: Session, posting_ids: Iterable[int]) -> dict[int, str]:
+    return {posting.id: job_of(posting) for posting, _ in postings.list_postings(session, sorted(posting_ids))}
+
+
+def _attempt(push: Push, channel: Channel, *, number: int, now: datetime) -> Attempt:
+    return Attempt(
+        push_id=push.id,
+        number=number,
+        channel=channel,
+        urgency=int(push.cause.urgency),
+        key=new_token(16),
+        # Nobody but a person can make a visit.
+        ready_at=now if channel.is_electronic else None,
+        created_at=now,
+    )
+
+
+def _finish(attempt: Attempt, *, now: datetime) -> None:
+    """Nothing is left to do for an attempt; whoever still holds it finds the fence raised."""
+    attempt.done_at, attempt.ready_at = now, None
+    attempt.fence += 1
+
+
+def _why_made(channel: Channel | None, intent: Intent) -> str:
+    if channel is not None:
+        return f"{intent.cause.value}:{channel.value}"
+    return f"{intent.cause.value}:visit" if intent.cause is PushCause.OWED else "no_consent"
+
+
+def _token(keys: KeyRing, version: int, push_id: int) -> str:
+    return tag(keys.token[version], "push_link", str(push_id))[:LINK_CHARACTERS]
+
+
+Compose = Callable[[Push, Posting, Channel, str], "Letter"]
+"""Words a push for a channel, given its link."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """A push as it is read on a channel: the agreed template, what fills it, and the whole text."""
+
+    template: str
+    values: dict[str, str]
+    text: str
