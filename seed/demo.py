@@ -6,6 +6,7 @@ anybody's file.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -16,23 +17,29 @@ from sqlalchemy import ColumnElement, Engine, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.domain.areas import AreaLevel
-from app.domain.postings import PostingOrigin
+from app.domain.ledger import Channel
+from app.domain.postings import PostingOrigin, PostingState
 from app.domain.workers import WorkerOrigin
 from app.kit.database import Base, reserve_ids, write_session
 from app.kit.keys import KeyRing
 from app.store.areas import Area, list_areas
 from app.store.audit import record_act
 from app.store.brokers import Broker, Case
+from app.store.consents import Consent
 from app.store.courses import Course, CourseSession
 from app.store.employers import Employer
 from app.store.identities import NewIdentity, add_identities
 from app.store.occupations import Occupation, list_occupations
 from app.store.postings import Posting
+from app.store.spells import SpellRow
 from app.store.workers import Worker, WorkerStatus
+from app.usecases.ledger import append_entries
 from app.usecases.postings import shelf_life_days
+from app.usecases.pushes import job_of
 from seed.brokers import Caseload
 from seed.courses import Catalogue
 from seed.dice import Dice
+from seed.duties import Duties, owed_people
 from seed.postings import Market, Township, townships_of
 from seed.reference import read_lines
 from seed.workers import Population
@@ -40,6 +47,7 @@ from seed.workers import Population
 Report = Callable[[str, int], None]
 Row = dict[str, Any]
 
+_JOBS_SENT = 2_000
 _MARKS: dict[type[Employer | Posting | Worker], ColumnElement[bool]] = {
     Employer: Employer.generated.is_(True),
     Posting: Posting.origin == PostingOrigin.GENERATED,
@@ -92,7 +100,7 @@ def load_demo(
     counts = dict.fromkeys(
         (
             *("employers", "postings", "workers", "worker_statuses", "identities"),
-            *("courses", "course_sessions", "brokers", "cases"),
+            *("courses", "course_sessions", "brokers", "cases", "spells", "ledger", "consents"),
         ),
         0,
     )
@@ -128,9 +136,21 @@ def load_demo(
         if population.workers:
             catalogue.fill()
             caseload.fill(population.workers, population.statuses)
-            _add_services(session, catalogue, caseload, worker_ids=ids)
+            sessions = _add_services(session, catalogue, caseload, worker_ids=ids)
             report("演示培训班和经纪人", len(catalogue.sessions) + len(caseload.brokers))
-        counts = {
+            duties = Duties(
+                postings=_some_jobs(session),
+                sessions=sessions,
+                brokers={ids[row["worker_id"]]: caseload.brokers[row["broker_id"]]["code"] for row in caseload.cases},
+                dice=catalogue.dice,
+                now=now,
+                today=today,
+            )
+            duties.fill([ids[position] for position in owed_people(population.statuses, today=today)])
+            counts |= _add_duties(session, duties, keys=keys)
+            counts["consents"] = _add_consents(session, ids, catalogue.dice, now=now)
+            report("演示台账", counts["ledger"])
+        counts |= {
             "employers": len(market.employers),
             "postings": len(market.postings),
             "workers": len(population.workers),
@@ -193,14 +213,21 @@ def _add_population(session: Session, population: Population, *, keys: KeyRing) 
     return ids
 
 
-def _add_services(session: Session, catalogue: Catalogue, caseload: Caseload, *, worker_ids: Sequence[int]) -> None:
+def _add_services(
+    session: Session, catalogue: Catalogue, caseload: Caseload, *, worker_ids: Sequence[int]
+) -> Sequence[int]:
+    """Store courses, brokers and cases; the ids of the courses held."""
     course_ids = reserve_ids(session, Course, len(catalogue.courses))
     broker_ids = reserve_ids(session, Broker, len(caseload.brokers))
     _add_rows(session, Course, [{"id": one, **row} for one, row in zip(course_ids, catalogue.courses, strict=True)])
+    session_ids = reserve_ids(session, CourseSession, len(catalogue.sessions))
     _add_rows(
         session,
         CourseSession,
-        [{**row, "course_id": course_ids[row["course_id"]]} for row in catalogue.sessions],
+        [
+            {"id": one, **row, "course_id": course_ids[row["course_id"]]}
+            for one, row in zip(session_ids, catalogue.sessions, strict=True)
+        ],
     )
     _add_rows(session, Broker, [{"id": one, **row} for one, row in zip(broker_ids, caseload.brokers, strict=True)])
     _add_rows(
@@ -211,6 +238,40 @@ def _add_services(session: Session, catalogue: Catalogue, caseload: Caseload, *,
             for row in caseload.cases
         ],
     )
+
+    return session_ids
+
+
+def _some_jobs(session: Session) -> list[tuple[int, str]]:
+    """(id, job) of some open postings."""
+    chosen = select(Posting).where(Posting.state == PostingState.OPEN).order_by(Posting.id).limit(_JOBS_SENT)
+    return [(posting.id, job_of(posting)) for posting in session.scalars(chosen)]
+
+
+def _add_duties(session: Session, duties: Duties, *, keys: KeyRing) -> dict[str, int]:
+    """Store spells and write their entries into the ledger: answers last, since they name what they answer."""
+    spell_ids = reserve_ids(session, SpellRow, len(duties.spells))
+    _add_rows(session, SpellRow, [{"id": one, **row} for one, row in zip(spell_ids, duties.spells, strict=True)])
+    numbered = [(at, replace(draft, spell_id=spell_ids[spell])) for at, (spell, draft) in enumerate(duties.drafts)]
+    numbered.sort(key=lambda one: one[1].now)
+    first = [(at, draft) for at, draft in numbered if draft.refers_to is None]
+    written = append_entries(session, [draft for _, draft in first], keys=keys)
+    id_of = {at: entry.id for (at, _), entry in zip(first, written, strict=True)}
+    answers = [replace(draft, refers_to=id_of[draft.refers_to]) for _, draft in numbered if draft.refers_to is not None]
+    written += append_entries(session, answers, keys=keys)
+    return {"spells": len(spell_ids), "ledger": len(written)}
+
+
+def _add_consents(session: Session, worker_ids: Sequence[int], dice: Dice, *, now: datetime) -> int:
+    """Let most people be reached by text message, some by a call or in their inbox; a quarter lets no machine do it."""
+    rows = [
+        {"worker_id": worker_id, "channel": channel, "given_at": now, "how": "demo"}
+        for worker_id in worker_ids
+        for channel, chance in ((Channel.SMS, 0.65), (Channel.VOICE, 0.2), (Channel.INBOX, 0.15))
+        if dice.has_luck(chance)
+    ]
+    _add_rows(session, Consent, rows)
+    return len(rows)
 
 
 def _add_rows(session: Session, table: type[Base], rows: Sequence[Row]) -> None:

@@ -18,8 +18,9 @@ class SendRules:
     """What an office has set. Times of day are China's.
 
     `retry_steps` are the pauses after each refusal, in seconds; when they are used up the next channel is tried.
-    `ask_steps` are those between two questions about what became of a message; when they are used up it stays as it is
-    until a receipt comes or its time is over. `seen_after` is how long a provider is given before it is asked first.
+    `ask_steps` are those before each question about a message that may or may not have been sent, `receipt_steps`
+    before each about one whose receipt has not come. When they are used up it stays as it is until a receipt comes or
+    its time is over.
     """
 
     quiet_from: time = time(21)
@@ -27,6 +28,7 @@ class SendRules:
     weekly_cap: int = 3
     retry_steps: tuple[int, ...] = (60, 300, 1800, 7200)
     ask_steps: tuple[int, ...] = (30, 60, 300, 900, 3600, 14_400, 43_200)
+    receipt_steps: tuple[int, ...] = (900, 7200, 43_200)
     lease_s: int = 60
     jitter: float = 0.3
 

@@ -154,8 +154,10 @@ def take_outcome(
                 keys=keys,
             )
         case Outcome.ACCEPTED:
+            if push.state is not PushState.SENT:
+                attempt.asked = 0
             note_sent(session, push, why=why, now=now)
-            _ask_later(post, attempt, now=now, chance=chance)
+            _ask_later(post, attempt, rules.receipt_steps, now=now, chance=chance)
         case Outcome.REFUSED:
             step = rules.retry_steps[attempt.tries - 1] if attempt.tries <= len(rules.retry_steps) else None
             if step is None or push.state is PushState.SENT:
@@ -173,7 +175,8 @@ def take_outcome(
             queue_again(session, push, attempt, why=why, ready_at=now, now=now)
         case _:
             note_uncertain(session, push, why=why, now=now)
-            _ask_later(post, attempt, now=now, chance=chance)
+            steps = rules.receipt_steps if push.state is PushState.SENT else rules.ask_steps
+            _ask_later(post, attempt, steps, now=now, chance=chance)
 
 
 def _claim_question(
@@ -248,9 +251,9 @@ def _hold(attempt: Attempt, rules: SendRules, *, now: datetime) -> None:
     attempt.ready_at = now + timedelta(seconds=rules.lease_s)
 
 
-def _ask_later(post: Post, attempt: Attempt, *, now: datetime, chance: Chance) -> None:
+def _ask_later(post: Post, attempt: Attempt, steps: Sequence[int], *, now: datetime, chance: Chance) -> None:
     """When the provider is to be asked next, if it can be."""
-    sender, steps = post.find(attempt.channel, attempt.provider), post.rules.ask_steps
+    sender = post.find(attempt.channel, attempt.provider)
     if sender is None or not sender.can_query or attempt.asked >= len(steps):
         attempt.ready_at = None
     else:

@@ -57,6 +57,7 @@ RULES = SendRules(
     weekly_cap=1000,
     retry_steps=(1, 1, 1, 1, 1, 1, 1, 1),
     ask_steps=(1,) * 60,
+    receipt_steps=(30, 30, 30),
     lease_s=LEASE_S,
 )
 
@@ -141,10 +142,15 @@ class Machine:
         """Apply receipts of what the provider has taken on, twice and in any order, until killed."""
         house, post, chance = self.house(), self.post(), random.Random()  # noqa: S311  an order, no secret
 
+        told: set[int] = set()
+
         def step() -> None:
             taken = self._taken()
+            chance.shuffle(taken)
+            new = [each for each in taken if each[0] not in told][:80]
             with write_session(house.engine) as session:
-                for number, key in chance.sample(taken, min(len(taken), 20)):
+                for number, key in new + taken[:20]:
+                    told.add(number)
                     body = json.dumps({"key": key, "id": str(number), "copy": chance.randrange(2)}).encode()
                     store_receipt(
                         session,
@@ -164,7 +170,7 @@ class Machine:
                     chance=chance.random,
                 )
 
-        self._again(house, "receipts", step, every_s=0.1)
+        self._again(house, "receipts", step, every_s=0.05)
 
     def _again(self, house: House, name: str, step: Callable[[], object], *, every_s: float = 0.01) -> None:
         run(Loop(name, every_s, step), threading.Event(), pulse=house.pulses.of(name), now=house.clock.now)
@@ -207,6 +213,8 @@ class Machine:
                 _kill(child)
                 self.children[self._fork(part)] = part
                 kills += 1
+            elif self._is_over():
+                break  # what was lost is never taken on
             self._watch(begun)
         return kills
 
