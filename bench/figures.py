@@ -27,6 +27,7 @@ RUNS = (
     "allocation.py --check",
     "allocation.py --large",
     "planning.py",
+    "duty_planning.py",
     "appointments.py",
     "resolving.py",
     "walks.py",

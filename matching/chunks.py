@@ -34,10 +34,13 @@ class Task:
     prices: tuple[NDArray[np.int64], NDArray[np.float32]] | None
     among: NDArray[np.int64] | None
     leasts: NDArray[np.float64] | None
+    skill_min: float
 
     def lists(self, index: MatchIndex, threads: int | None = None) -> RankedTable:
         """Make them."""
-        return index.rank_many(self.seekers, self.k, threads, self.prices, among=self.among, leasts=self.leasts)
+        return index.rank_many(
+            self.seekers, self.k, threads, self.prices, among=self.among, leasts=self.leasts, skill_min=self.skill_min
+        )
 
 
 Run = Callable[[Sequence[Task]], Iterable[tuple[Task, RankedTable]]]
@@ -65,12 +68,15 @@ class ChunkedRanking:
         *,
         among: NDArray[np.int64] | None = None,
         leasts: ArrayLike | None = None,
+        skill_min: float = 0.0,
     ) -> RankedTable:
         """As `MatchIndex.rank_many`. Neighbours in `seekers` should be neighbours on the map: they share a chunk."""
         cost = None if prices is None else (np.asarray(prices[0], np.int64), np.asarray(prices[1], np.float32))
         least = None if leasts is None else np.asarray(leasts, np.float64)
         tasks = [
-            self._task(tuple(seekers[rows]), k, cost, among, None if least is None else least[rows])
+            self._task(
+                tuple(seekers[rows]), k, cost, among, None if least is None else least[rows], skill_min=skill_min
+            )
             for rows in _cut(len(seekers))
         ]
         found = {task.digest: lists for task in tasks if (lists := self._kept(task)) is not None}
@@ -92,12 +98,14 @@ class ChunkedRanking:
         prices: tuple[NDArray[np.int64], NDArray[np.float32]] | None,
         among: NDArray[np.int64] | None,
         leasts: NDArray[np.float64] | None,
+        *,
+        skill_min: float,
     ) -> Task:
-        digest = hashlib.sha256(f"{self._index} {k} {[_told(seeker) for seeker in seekers]}".encode())
+        digest = hashlib.sha256(f"{self._index} {k} {skill_min!r} {[_told(seeker) for seeker in seekers]}".encode())
         for array in (*(prices or (None, None)), among, leasts):
             told = b"-" if array is None else f"{array.dtype.str} {len(array)} ".encode() + array.tobytes()
             digest.update(told)
-        return Task(digest.hexdigest()[:32], self._index, seekers, k, prices, among, leasts)
+        return Task(digest.hexdigest()[:32], self._index, seekers, k, prices, among, leasts, skill_min)
 
     def _kept(self, task: Task) -> RankedTable | None:
         # Asked for and not looked for: whoever plans at the same time may take it away in between.

@@ -256,11 +256,13 @@ class MatchIndex:
         *,
         among: NDArray[np.int64] | None = None,
         leasts: ArrayLike | None = None,
+        skill_min: float = 0.0,
     ) -> RankedTable:
         """The k best openings for each of n people: as `rank`, without reasons, on as many threads as there are cores.
 
         `prices` are opening ids (m,) and what each costs (m,) float32, not below zero: lists are ordered by score less
-        price; the scores that are told stay gross. An opening that is not named is free. `among` as for `rank`.
+        price; the scores that are told stay gross. An opening that is not named is free. `among` and `skill_min` as for
+        `rank`.
         `leasts` (n,) are what an opening's score less price must reach to be listed: the higher, the sooner it is
         known that nothing else does.
         Raises ValueError when k or threads is below 1, prices are negative or not finite, or one of the arrays has
@@ -270,7 +272,7 @@ class MatchIndex:
         if threads is not None and threads < 1:
             raise ValueError("threads must be at least 1")
         state = self._state
-        limits = _limits(state, prices=prices, among=among)
+        limits = _limits(state, skill_min=skill_min, prices=prices, among=among)
         least = None if leasts is None else np.asarray(leasts, np.float64)
         if least is not None and (least.shape != (len(seekers),) or np.isnan(least).any()):
             raise ValueError("leasts need one number for each person")
@@ -299,6 +301,14 @@ class MatchIndex:
         if _judge(state, asked, places).rules[0] >= 0:
             return None
         return _matches(state, seeker, asked, places)[0]
+
+    def explain_many(self, seeker: Seeker, opening_ids: Sequence[int]) -> list[Match]:
+        """The matches of these openings, in their order; one that is barred or not known is passed over."""
+        state = self._state
+        places = state.market.places_of(np.array(opening_ids, np.int64))
+        places = places[places >= 0]
+        asked = state.questions.ask([seeker], state.today)
+        return _matches(state, seeker, asked, places[_judge(state, asked, places).rules < 0])
 
     def refusals(self, seeker: Seeker, opening_ids: Iterable[int]) -> list[Refusal]:
         """For each of these openings that the person is kept from: the first rule that bars it, and why in words."""

@@ -73,8 +73,8 @@ class Dispatcher:
         self._switchboard = Switchboard(post.senders)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="dispatch")
 
-    def run(self) -> int:
-        """Send until nothing is ready; how many messages were sent or asked about.
+    def run(self, on_progress: Callable[[int], None] = lambda _: None) -> int:
+        """Send until nothing is ready; how many messages were sent or asked about, told also as they are settled.
 
         Results are taken as they come: a provider that keeps one message waiting does not keep the others.
         """
@@ -90,6 +90,7 @@ class Dispatcher:
                     return number
                 done, _ = wait(under_way, return_when=FIRST_COMPLETED)
                 self._settle([(under_way.pop(each), each.result()) for each in done])
+                on_progress(number - len(under_way))
         finally:
             # What was claimed and not settled is asked about when its lease is over.
             for each in under_way:
@@ -152,11 +153,11 @@ def post_of(house: House) -> Post:
     )
 
 
-def send_ready(house: House) -> int:
-    """Send until nothing is ready; how many messages were sent or asked about."""
+def send_ready(house: House, on_progress: Callable[[int], None] = lambda _: None) -> int:
+    """Send until nothing is ready; how many messages were sent or asked about, told also as they are settled."""
     dispatcher = Dispatcher(house, post_of(house))
     try:
-        return dispatcher.run()
+        return dispatcher.run(on_progress)
     finally:
         dispatcher.close()
 

@@ -18,6 +18,7 @@ from app.background.dispatch import dispatch_loop, receipts_loop
 from app.background.expiry import expiry_loop
 from app.background.forgetting import forgetting_loop
 from app.background.loops import Loop, started
+from app.background.plans import plan_loop
 from app.background.sealing import sealing_loop
 from app.background.sequencing import sequencing_loop
 from app.cli.databases import fill_reference, require_current_schema, taking_turns
@@ -68,7 +69,8 @@ def work(*, data: DataFolder = None, as_json: AsJson = False) -> None:
         require_current_schema(house)
         bind_keys(house)
         _configure_logs(house)
-        loops = work_loops(house)
+        # Not in `up`: whoever tries the demo out plans and sends by hand.
+        loops = (*work_loops(house), plan_loop(house))
         with started(loops, house):
             names = [loop.name for loop in loops]
             # Whoever has been told how to stop may do so before the next line is reached.

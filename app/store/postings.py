@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, load_only, mapped_column
 
 from app.domain.areas import Precision
 from app.domain.pay import PayUnit
@@ -177,6 +177,21 @@ def list_listed_postings(session: Session, *, today: date) -> Sequence[Row[Posti
         select(Posting, Employer)
         .outerjoin(Employer, Employer.id == Posting.employer_id)
         .where(is_listed(today))
+        .order_by(Posting.id)
+    ).all()
+
+
+def list_open_postings(session: Session, *, today: date) -> Sequence[Posting]:
+    """All postings that somebody may take up on a day, with what tells one job from another alone; ordered by id."""
+    return session.scalars(
+        select(Posting)
+        .options(
+            load_only(
+                *(Posting.employer_id, Posting.title, Posting.occupation_code, Posting.area_code),
+                *(Posting.pay_low, Posting.pay_high, Posting.pay_unit),
+            )
+        )
+        .where(Posting.state == PostingState.OPEN, Posting.valid_until.is_(None) | (Posting.valid_until >= today))
         .order_by(Posting.id)
     ).all()
 

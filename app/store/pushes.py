@@ -4,11 +4,12 @@ A push is the intent: this posting to this person, because. Each attempt on a ch
 one push has at most one that is not done. The state of a push is changed through `usecases.pushes` alone.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Row, SmallInteger, String, Text, UniqueConstraint, func, select, text
+from sqlalchemy import ForeignKey, Index, Row, SmallInteger, String, Text, UniqueConstraint, exists, func, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel
@@ -181,10 +182,43 @@ def lock_ready(session: Session, *, now: datetime, limit: int) -> Sequence[Row[A
     ).all()
 
 
-def list_made(session: Session, *, made_for: str) -> set[tuple[int, int]]:
-    """(worker, posting) of the pushes that were made for one occasion."""
-    rows = session.execute(select(Push.worker_id, Push.posting_id).where(Push.made_for == made_for))
+def list_made(session: Session, *, made_for: str, worker_ids: Iterable[int]) -> set[tuple[int, int]]:
+    """(worker, posting) of the pushes that were made for one occasion for some people, no more than a query takes."""
+    rows = session.execute(
+        select(Push.worker_id, Push.posting_id).where(Push.made_for == made_for, Push.worker_id.in_(set(worker_ids)))
+    )
     return {(worker_id, posting_id) for worker_id, posting_id in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class MadePush:
+    """What is to be known of a push that was made when others are planned.
+
+    `has_left`: it expired after a message of it had gone out, so that it may have been seen.
+    """
+
+    worker_id: int
+    spell_id: int | None
+    posting_id: int
+    job: str
+    cause: PushCause
+    state: PushState
+    state_at: datetime
+    created_at: datetime
+    has_left: bool
+
+
+def list_made_pushes(session: Session, *, worker_id: int | None = None) -> Iterator[MadePush]:
+    """Every push, or every one to one person; read as they are taken."""
+    has_left = exists().where(Attempt.push_id == Push.id, Attempt.left_at.is_not(None))
+    made = (Push.worker_id, Push.spell_id, Push.posting_id, Push.job)
+    stands = (Push.cause, Push.state, Push.state_at, Push.created_at)
+    chosen = select(*made, *stands, (Push.state == PushState.EXPIRED) & has_left)
+    if worker_id is not None:
+        chosen = chosen.where(Push.worker_id == worker_id)
+    rows: Iterable[Any] = session.execute(chosen, execution_options={"yield_per": 1000})
+    for row in rows:
+        yield MadePush(*row)
 
 
 def list_departures(session: Session, worker_ids: Iterable[int], *, since: datetime) -> dict[int, list[datetime]]:
@@ -237,11 +271,11 @@ def count_by_state(session: Session, *, made_for: str | None = None) -> dict[Pus
     return {row[0]: row[1] for row in session.execute(chosen)}
 
 
-def count_by_posting(session: Session, *, since: datetime) -> dict[int, int]:
-    """How many people each posting was pushed to, from an instant on."""
+def count_people_by_posting(session: Session, *, over: Iterable[PushState]) -> dict[int, int]:
+    """To how many people each posting was pushed who have not declined it; pushes in the states `over` are left out."""
     rows = session.execute(
         select(Push.posting_id, func.count(Push.worker_id.distinct()))
-        .where(Push.created_at >= since)
+        .where(Push.state.not_in(list(over)), Push.answer.is_(None) | (Push.answer != Answer.UNSUITABLE))
         .group_by(Push.posting_id)
     )
     return {row[0]: row[1] for row in rows}

@@ -62,6 +62,11 @@ def list_workers(session: Session) -> Iterator[Worker]:
     yield from session.scalars(chosen, execution_options={"yield_per": 1000})
 
 
+def find_worker(session: Session, worker_id: int) -> Worker | None:
+    """A worker by their id."""
+    return session.get(Worker, worker_id)
+
+
 def list_statuses(
     session: Session, *, on: date, worker_ids: Collection[int] | None = None
 ) -> dict[int, frozenset[Status]]:

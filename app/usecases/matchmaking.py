@@ -426,6 +426,14 @@ class Matchmaker:
         refusals = self._index.refusals(seeker, [posting_id])
         return Note(code=refusals[0].rule, text=refusals[0].text) if refusals else None
 
+    def rank_among(self, seeker: Seeker, ids: NDArray[np.int64], *, k: int, skill_min: float = 0.0) -> list[Match]:
+        """The k best of these postings for somebody, within their own reach."""
+        return self._index.rank(seeker, k, skill_min=skill_min, among=ids)
+
+    def places_left(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ids and places left, each (m,), of the postings that are not full; samples of the past among them."""
+        return self._index.places_left()
+
     def save_index(self, path: Path) -> None:
         """Write the index of now to a file that other processes can open."""
         self._index.save(path)

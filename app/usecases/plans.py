@@ -1,52 +1,196 @@
-"""The plan of pushes: for everybody who is registered, which postings they are to be sent, shared out fairly.
+"""The plan of pushes: which postings people are to be sent, shared out fairly, for everybody at night or for one now.
+
+Whoever is owed pushes comes first, and is given only what will count for it; then come poverty-alleviated people, the
+hard to employ and everybody else. Within each, everybody is given one before anybody is given two.
 
 Lists are made chunk by chunk, on threads here or on a cluster, and kept in the plan's folder as they come; a plan that
-was stopped goes on where it was. Places are shared out here, from all lists: poverty-alleviated people first, then the
-hard to employ, then everybody else, everybody once before anybody twice.
+was stopped goes on where it was. Places are shared out here, from all lists.
 """
 
 import csv
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sqlalchemy.orm import Session
 
+from app.domain.areas import CHONGQING
+from app.domain.ledger import Channel
 from app.domain.postings import PostingKind
-from app.domain.workers import Limit, Priority, priority_of
+from app.domain.pushes import PushCause
+from app.domain.workers import Limit, Priority, Status, age_on, priority_of
+from app.kit.clock import CHINA, china_date
 from app.kit.clusters import run_on_cluster
-from app.store.workers import list_statuses, list_workers
+from app.kit.errors import NotFound
+from app.kit.keys import KeyRing
+from app.store import postings as postings_store
+from app.store.workers import Worker, find_worker, list_statuses, list_workers
 from app.usecases.areas import AreaUnknown
-from app.usecases.matchmaking import Matchmaker, Profile
-from matching import MatchIndex, RankedTable, Seeker, SnapshotBroken, plan_all
+from app.usecases.matchmaking import Matchmaker, Profile, ResolvedWords
+from app.usecases.pushes import Intent, intend_pushes, is_open
+from app.usecases.recipients import MOST_AT_ONCE, PlanRules, Recipient, Recipients, read_recipients
+from matching import Match, MatchIndex, RankedTable, Seeker, SnapshotBroken, plan_all
 from matching.chunks import ChunkedRanking, Task, digest_of
+from matching.index import Prices
+from matching.ranked_tables import NOTHING
 
-PER_PERSON = 3  # a mandated package holds three job pushes (plan 8.9)
 SPREAD = (1.0, 0.3, 0.0)  # everybody once before anybody twice, where places are scarce
-SENT_PER_PLACE = 3  # people sent to one place: two of three do not come to work there
 GAP = 0.005
+RETURNING_WITHIN = timedelta(days=30)
+WORTH_SENDING = timedelta(days=14)  # what has not arrived by then is planned anew, from what is open then
+PUSHES_AT_ONCE = 300  # a transaction; others who write wait for its end
+_FEWEST_MORE = 8
 
 OnProgress = Callable[[int, int], None]
+
+
+class WorkerUnknown(NotFound):
+    """There is no such worker."""
+
+    code = "worker_unknown"
+    title = "没有登记这个人"
+
+
+# --- who, and what there is -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who is registered, as the library takes them, and what they may be sent.
+
+    `most`: how many postings at most. `is_returning`: they are away, and come home within the next thirty days.
+    """
+
+    seeker: Seeker
+    priority: Priority
+    most: int
+    is_owed: bool
+    is_returning: bool
+    facts: Recipient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class People:
+    """Everybody who is registered, neighbours beside each other; `nowhere` counts those whose home is unknown."""
+
+    persons: tuple[Person, ...]
+    recipients: Recipients
+    nowhere: int
+
+
+def read_people(session: Session, matchmaker: Matchmaker, *, now: datetime) -> People:
+    """Everybody who is registered, what is owed to them and what they were sent.
+
+    Raises:
+        RulesMissing: the rules of what is owed are not complete.
+    """
+    recipients = read_recipients(session, now=now)
+    statuses = list_statuses(session, on=china_date(now))
+    understand = lru_cache(maxsize=None)(matchmaker.understand)
+    persons: list[Person] = []
+    nowhere = 0
+    for worker in list_workers(session):
+        try:
+            persons.append(
+                _person(worker, statuses.get(worker.id, frozenset()), recipients, matchmaker, understand, now=now)
+            )
+        except AreaUnknown:
+            nowhere += 1
+    return People(persons=tuple(persons), recipients=recipients, nowhere=nowhere)
+
+
+def _person(
+    worker: Worker,
+    statuses: frozenset[Status],
+    recipients: Recipients,
+    matchmaker: Matchmaker,
+    understand: Callable[[str], ResolvedWords],
+    *,
+    now: datetime,
+) -> Person:
+    """A worker as they are planned for; raises AreaUnknown where the place of their home is unknown."""
+    today, priority = china_date(now), priority_of(statuses)
+    profile = Profile(
+        home=worker.home_area_code,
+        current=worker.current_area_code,
+        wants=tuple(worker.wants),
+        birth_on=worker.birth_on,
+        sex=worker.sex,
+        skills_text=worker.skills_text,
+        certificates=frozenset(worker.certificates),
+        pay_min_yuan_month=worker.pay_min_yuan_month,
+        kinds=frozenset(PostingKind(kind) for kind in worker.kinds),
+        max_km=worker.max_km,
+        available_on=worker.available_on,
+        limits=frozenset(Limit(limit) for limit in worker.limits),
+        home_by=worker.home_by,
+        priority=priority,
+        education=worker.education,
+        experience_years=worker.experience_years,
+    )
+    wants = [understand(words) for words in worker.wants]
+    try:
+        seeker, _ = matchmaker.seeker(profile, wants, today=today)
+    except AreaUnknown:
+        # Where they are now may be a place that we do not know; home is what counts.
+        seeker, _ = matchmaker.seeker(replace(profile, current=None), wants, today=today)
+    facts = recipients.of(worker.id)
+    is_away = worker.current_area_code is not None and not worker.current_area_code.startswith(CHONGQING[:2])
+    back_on = worker.available_on
+    return Person(
+        seeker=replace(seeker, id=worker.id),
+        priority=priority,
+        most=facts.most(recipients.rules),
+        is_owed=facts.missing > 0,
+        is_returning=is_away and back_on is not None and today <= back_on <= today + RETURNING_WITHIN,
+        facts=facts,
+    )
+
+
+# --- what is planned --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedPush:
+    """A posting that somebody is to be sent, as the matcher judged it: a row of plan.csv.
+
+    `score` in 0-1, `skill_permille` of its skill part; `reasons` are codes.
+    """
+
+    worker_id: int
+    rank: int
+    posting_id: int
+    score: float
+    cause: PushCause
+    spell_id: int | None
+    skill_permille: int
+    metres: int
+    reach_metres: int
+    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanReport:
     """What a plan came to.
 
-    `nowhere`: people left out because the place of their home is unknown. `gap`: how far from the best possible it is
-    at most, over all people and postings, in 0-1.
+    `nowhere`: people left out because the place of their home is unknown. `owed`: people to whom pushes are owed, of
+    whom `owed_served` get as many as they lack. `gap`: how far from the best possible it is at most, over all people
+    and postings, in 0-1, each class after the ones before it.
     """
 
     day: date
     people: int
     nowhere: int
     postings: int
+    owed: int
+    owed_served: int
     served: int
     served_fully: int
     pushes: int
@@ -61,67 +205,22 @@ class PlanReport:
             "people": self.people,
             "without_place": self.nowhere,
             "postings": self.postings,
+            "owed": self.owed,
+            "owed_served": self.owed_served,
             "served": self.served,
             "served_fully": self.served_fully,
             "pushes": self.pushes,
             "postings_reached": round(self.reached, 4),
             "gap": round(self.gap, 5),
-            "plan": str(self.folder / "plan.csv"),
+            "plan": str(self.folder / PLAN_FILE),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class People:
-    """Everybody who is registered, as the library takes them, neighbours beside each other.
-
-    `priorities` stand beside `seekers`; `nowhere` counts those left out because the place of their home is unknown.
-    """
-
-    seekers: tuple[Seeker, ...]
-    priorities: tuple[Priority, ...]
-    nowhere: int
-
-
-def read_people(session: Session, matchmaker: Matchmaker, *, today: date) -> People:
-    """Everybody who is registered on a day."""
-    statuses = list_statuses(session, on=today)
-    understand = lru_cache(maxsize=None)(matchmaker.understand)
-    seekers: list[Seeker] = []
-    priorities: list[Priority] = []
-    nowhere = 0
-    for worker in list_workers(session):
-        priority = priority_of(statuses.get(worker.id, frozenset()))
-        profile = Profile(
-            home=worker.home_area_code,
-            current=worker.current_area_code,
-            wants=tuple(worker.wants),
-            birth_on=worker.birth_on,
-            sex=worker.sex,
-            skills_text=worker.skills_text,
-            certificates=frozenset(worker.certificates),
-            pay_min_yuan_month=worker.pay_min_yuan_month,
-            kinds=frozenset(PostingKind(kind) for kind in worker.kinds),
-            max_km=worker.max_km,
-            available_on=worker.available_on,
-            limits=frozenset(Limit(limit) for limit in worker.limits),
-            home_by=worker.home_by,
-            priority=priority,
-            education=worker.education,
-            experience_years=worker.experience_years,
-        )
-        wants = [understand(words) for words in worker.wants]
-        try:
-            seeker, _ = matchmaker.seeker(profile, wants, today=today)
-        except AreaUnknown:
-            # Where they are now may be a place that we do not know; home is what counts.
-            try:
-                seeker, _ = matchmaker.seeker(replace(profile, current=None), wants, today=today)
-            except AreaUnknown:
-                nowhere += 1
-                continue
-        seekers.append(replace(seeker, id=worker.id))
-        priorities.append(priority)
-    return People(tuple(seekers), tuple(priorities), nowhere)
+PLAN_FILE, REPORT_FILE, INDEX_FILE = "plan.csv", "report.json", "index"
+_COLUMNS = (
+    *("worker_id", "rank", "posting_id", "score", "cause", "spell_id"),
+    *("skill_permille", "metres", "reach_metres", "reasons"),
+)
 
 
 def plan_pushes(
@@ -134,7 +233,7 @@ def plan_pushes(
     threads: int | None = None,
     on_progress: OnProgress = lambda *_: None,
 ) -> PlanReport:
-    """Plan the pushes of a day and write them to `plan.csv` in a folder: worker_id, rank, posting_id, score.
+    """Plan the pushes of a day and write them to `plan.csv` in a folder, a `PlannedPush` a row, who is owed first.
 
     The folder keeps the index and the lists that are done. A plan that was stopped is taken up with the index of then;
     one that was finished is made anew.
@@ -143,42 +242,479 @@ def plan_pushes(
         ClusterMissing: a `scheduler` was named and cannot be worked with.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    snapshot, plan_file = folder / "index", folder / "plan.csv"
+    snapshot, plan_file = folder / INDEX_FILE, folder / PLAN_FILE
     if plan_file.exists() or not _is_whole(snapshot):
         plan_file.unlink(missing_ok=True)
         matchmaker.save_index(snapshot)
     index, name = MatchIndex.open(snapshot), digest_of(snapshot)
     run = _on_threads(index, threads) if scheduler is None else _on_cluster(scheduler, snapshot)
     ranking = ChunkedRanking(folder / "lists", name, run, on_done=on_progress)
-    ids, left = index.places_left()
-    plan = plan_all(
-        ranking,
-        people.seekers,
-        ids,
-        left * SENT_PER_PLACE,
-        per_seeker=PER_PERSON,
-        priority=[priority.value for priority in people.priorities],
-        spread=SPREAD,
-        gap=GAP,
-    )
-    _write(plan_file, people.seekers, plan.chosen, plan.scores)
+    ids, rooms = _rooms(index, people.recipients)
+    shared = share_out(ranking, people.persons, ids, rooms, people.recipients)
+    planned = _told(index, people, shared, matchmaker, today=today)
+    _write(plan_file, planned)
     for kept in (folder / "lists").glob("*.npz"):
         kept.unlink(missing_ok=True)
-    given = (plan.chosen >= 0).sum(axis=1)
+    given = [len(each) for each in shared.chosen]
+    owed = [number == person.most for person, number in zip(people.persons, given, strict=True) if person.is_owed]
     report = PlanReport(
         day=today,
-        people=len(people.seekers),
+        people=len(people.persons),
         nowhere=people.nowhere,
         postings=len(ids),
-        served=int((given > 0).sum()),
-        served_fully=int((given == PER_PERSON).sum()),
-        pushes=int(given.sum()),
-        reached=plan.reached,
-        gap=plan.gap,
+        owed=len(owed),
+        owed_served=sum(owed),
+        served=sum(number > 0 for number in given),
+        served_fully=sum(number == MOST_AT_ONCE for number in given),
+        pushes=sum(given),
+        reached=len({each for chosen in shared.chosen for each in chosen}) / max(1, len(ids)),
+        gap=shared.gap,
         folder=folder,
     )
-    (folder / "report.json").write_bytes(orjson.dumps(report.to_json()))
+    (folder / REPORT_FILE).write_bytes(orjson.dumps(report.to_json()))
     return report
+
+
+def plan_for(
+    session: Session, matchmaker: Matchmaker, worker_id: int, *, now: datetime, cause: PushCause | None = None
+) -> list[PlannedPush]:
+    """Up to three postings for one person now, best first; nothing is written.
+
+    Args:
+        session: only read.
+        matchmaker: ranks.
+        worker_id: for whom.
+        now: as of when.
+        cause: OWED: as many as are missing, and only what will count; ASKED: three, whatever is lawful and near enough;
+            None: owed, if anything is, else asked for.
+
+    Raises:
+        WorkerUnknown: there is no such worker.
+        AreaUnknown: the place of their home is unknown.
+        RulesMissing: the rules of what is owed are not complete.
+    """
+    worker = find_worker(session, worker_id)
+    if worker is None:
+        raise WorkerUnknown
+    recipients = read_recipients(session, now=now, worker_id=worker_id)
+    statuses = list_statuses(session, on=china_date(now), worker_ids=[worker_id]).get(worker_id, frozenset())
+    person = _person(worker, statuses, recipients, matchmaker, matchmaker.understand, now=now)
+    if cause is None:
+        cause = PushCause.OWED if person.is_owed else PushCause.ASKED
+    number = min(MOST_AT_ONCE, person.facts.missing) if cause is PushCause.OWED else MOST_AT_ONCE
+    ids, rooms = _rooms(matchmaker, recipients)
+    barred = _barred(person.facts, recipients.jobs, _by_job(recipients.jobs))
+    among = ids[(rooms > 0) & ~np.isin(ids, list(barred))]
+    chosen: dict[str, Match] = {}
+    length = 4 * MOST_AT_ONCE
+    while number and len(among):
+        found = matchmaker.rank_among(
+            person.seeker, among, k=length, skill_min=_skill_min(recipients.rules, is_owed=cause is PushCause.OWED)
+        )
+        for match in found:
+            chosen.setdefault(recipients.jobs[match.opening_id], match)
+        if len(chosen) >= number or len(found) < length:
+            break
+        length *= 4  # many rows of the same jobs
+    best = sorted(chosen.values(), key=lambda match: -match.score)[:number]
+    return [_planned(person, match, cause, rank=rank) for rank, match in enumerate(best, 1)]
+
+
+def push_now(
+    session: Session,
+    matchmaker: Matchmaker,
+    worker_id: int,
+    *,
+    served: frozenset[Channel],
+    now: datetime,
+    keys: KeyRing,
+    cause: PushCause | None = None,
+) -> list[PlannedPush]:
+    """Plan for one person as `plan_for` does, and make the pushes, in the caller's transaction.
+
+    Raises:
+        WorkerUnknown: there is no such worker.
+        AreaUnknown: the place of their home is unknown.
+        RulesMissing: the rules of what is owed are not complete.
+    """
+    planned = plan_for(session, matchmaker, worker_id, now=now, cause=cause)
+    # Each time is an occasion of its own: what the day's plan could not send may be asked for.
+    occasion = f"{planned[0].cause if planned else ''} {now.isoformat(timespec='seconds')}"
+    make_pushes(session, planned, made_for=occasion, served=served, now=now, keys=keys)
+    return planned
+
+
+# --- sharing out ------------------------------------------------------------------------------------------------------
+
+
+class SkilledRanker(Protocol):
+    """What lists for many people, and leaves out what they are not skilled for: a `MatchIndex`, or lists in chunks."""
+
+    def rank_many(
+        self,
+        seekers: Sequence[Seeker],
+        k: int = 30,
+        threads: int | None = None,
+        prices: Prices | None = None,
+        *,
+        among: NDArray[np.int64] | None = None,
+        leasts: ArrayLike | None = None,
+        skill_min: float = 0.0,
+    ) -> RankedTable: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What everybody was given: posting ids beside people; `total` is its worth, `bound` at least the best possible."""
+
+    chosen: tuple[tuple[int, ...], ...]
+    turns: tuple[tuple[int, ...], ...]
+    left: NDArray[np.int64]
+    total: float
+    bound: float
+
+    @property
+    def gap(self) -> float:
+        """How far from the best possible it is at most, as a share of it."""
+        return (self.bound - self.total) / abs(self.bound) if self.bound else 0.0
+
+
+def share_out(
+    ranking: SkilledRanker,
+    persons: Sequence[Person],
+    ids: NDArray[np.int64],
+    rooms: NDArray[np.int64],
+    recipients: Recipients,
+) -> Shared:
+    """Give everybody up to as many postings as they may be sent, none twice and no job twice.
+
+    The library gives all people of one plan equally many, so there is a plan for each class of people and number: who
+    is owed, the classes of plan 8.9 in their order, and in each those first who are to be given most, for they have
+    had the least. Each takes from what the ones before it left. Who was given two rows of one job keeps the better one
+    and takes another turn with the people of the same plan.
+
+    Args:
+        ranking: lists what fits.
+        persons: n people.
+        ids: (m,) postings.
+        rooms: (m,) to how many people each may be sent.
+        recipients: the rules, and which job each posting is.
+    """
+    left = rooms.copy()
+    place = {each: at for at, each in enumerate(ids.tolist())}
+    by_job = _by_job(recipients.jobs)
+    held: list[dict[str, int]] = [{} for _ in persons]
+    barred = [_barred(person.facts, recipients.jobs, by_job) for person in persons]
+    turns = _turns(persons)
+    total = bound = 0.0
+    for turn in turns:
+        waiting = [(turn, persons[turn[0]].most)]
+        while waiting:
+            rows, number = waiting.pop()
+            there = left > 0
+            if not there.any():
+                break
+            plan = plan_all(
+                _Unseen(
+                    ranking,
+                    {persons[row].seeker.id: barred[row] for row in rows if barred[row]},
+                    _skill_min(recipients.rules, is_owed=persons[rows[0]].is_owed),
+                ),
+                [persons[row].seeker for row in rows],
+                ids[there],
+                left[there],
+                per_seeker=number,
+                spread=SPREAD[:number],
+                gap=GAP,
+            )
+            total, bound = total + plan.total, bound + plan.bound
+            again: dict[int, list[int]] = {}
+            for row, chosen in zip(rows, plan.chosen.tolist(), strict=True):
+                twice = 0
+                for each in chosen:
+                    if each == NOTHING:
+                        continue
+                    job = recipients.jobs[each]
+                    if job in held[row]:
+                        twice += 1
+                        continue
+                    held[row][job] = each
+                    left[place[each]] -= 1
+                if twice:
+                    barred[row] = barred[row] | {other for job in held[row] for other in by_job[job]}
+                    again.setdefault(twice, []).append(row)
+            waiting += [(tuple(those), twice) for twice, those in sorted(again.items())]
+    return Shared(tuple(tuple(each.values()) for each in held), turns, left, total, bound)
+
+
+class _Unseen:
+    """Lists as another ranker does, but for nobody what is barred for them, nor what they are not skilled for."""
+
+    def __init__(self, ranking: SkilledRanker, barred: Mapping[int, frozenset[int]], skill_min: float) -> None:
+        self._ranking, self._barred, self._skill_min = ranking, barred, skill_min
+
+    def rank_many(
+        self,
+        seekers: Sequence[Seeker],
+        k: int = 30,
+        threads: int | None = None,
+        prices: Prices | None = None,
+        *,
+        among: NDArray[np.int64] | None = None,
+        leasts: ArrayLike | None = None,
+    ) -> RankedTable:
+        """As `MatchIndex.rank_many`; whoever has something barred is listed more, so that k remain."""
+        ids, scores = np.full((len(seekers), k), NOTHING, np.int64), np.zeros((len(seekers), k), np.float32)
+        least = None if leasts is None else np.asarray(leasts, np.float64)
+        by_more: dict[int, list[int]] = {}
+        for row, seeker in enumerate(seekers):
+            by_more.setdefault(_more(len(self._barred.get(seeker.id, ()))), []).append(row)
+        for more, rows in sorted(by_more.items()):
+            found = self._ranking.rank_many(
+                [seekers[row] for row in rows],
+                k + more,
+                threads,
+                prices,
+                among=among,
+                leasts=None if least is None else least[rows],
+                skill_min=self._skill_min,
+            )
+            if not more:
+                ids[rows], scores[rows] = found.ids, found.scores
+                continue
+            keep = found.ids != NOTHING
+            for at, row in enumerate(rows):
+                keep[at] &= ~np.isin(found.ids[at], list(self._barred[seekers[row].id]))
+            order = np.argsort(~keep, axis=1, kind="stable")[:, :k]
+            kept = np.take_along_axis(keep, order, axis=1)
+            ids[rows] = np.where(kept, np.take_along_axis(found.ids, order, axis=1), NOTHING)
+            scores[rows] = np.where(kept, np.take_along_axis(found.scores, order, axis=1), 0.0)
+        return RankedTable(ids, scores)
+
+
+def _more(barred: int) -> int:
+    """How much longer a list must be for so many that are barred: few lengths, so that few kinds of lists are made."""
+    return 0 if not barred else max(_FEWEST_MORE, 1 << (barred - 1).bit_length())
+
+
+def _turns(persons: Sequence[Person]) -> tuple[tuple[int, ...], ...]:
+    """Positions of the people of each turn, in the order of turns; nobody who is sent nothing today."""
+    classes = list(Priority)
+    turns: dict[tuple[int, int], list[int]] = {}
+    for row, person in enumerate(persons):
+        if person.most:
+            key = (-1 if person.is_owed else classes.index(person.priority), -person.most)
+            turns.setdefault(key, []).append(row)
+    return tuple(tuple(turns[key]) for key in sorted(turns))
+
+
+def _by_job(jobs: Mapping[int, str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for posting_id, job in jobs.items():
+        found.setdefault(job, []).append(posting_id)
+    return found
+
+
+def _barred(facts: Recipient, jobs: Mapping[int, str], by_job: Mapping[str, Sequence[int]]) -> frozenset[int]:
+    """Open postings that somebody is not to be sent again: what they had, and other rows of the same jobs."""
+    again = {posting_id for job in facts.jobs for posting_id in by_job.get(job, ())}
+    return frozenset(again | {posting_id for posting_id in facts.postings if posting_id in jobs})
+
+
+class _Places(Protocol):
+    def places_left(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]: ...
+
+
+def _rooms(index: _Places, recipients: Recipients) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Ids of the postings that are offered now, and to how many more people each may be sent, both (m,)."""
+    ids, left = index.places_left()
+    # Samples of the past are in the index too; they are shown, and never pushed.
+    offered = np.array([each in recipients.jobs for each in ids.tolist()], np.bool_)
+    ids, left = ids[offered], left[offered]
+    taken = np.array([recipients.taken.get(each, 0) for each in ids.tolist()], np.int64)
+    rooms = np.floor(left * recipients.rules.people_per_place).astype(np.int64) - taken
+    return ids, np.maximum(rooms, 0)
+
+
+def _skill_min(rules: PlanRules, *, is_owed: bool) -> float:
+    """The least skill part, in 0-1: an owed push counts only above the office's setting."""
+    return (rules.fitting_skill_permille + 1) / 1000 if is_owed else 0.0
+
+
+def _told(
+    index: MatchIndex, people: People, shared: Shared, matchmaker: Matchmaker, *, today: date
+) -> Iterator[PlannedPush]:
+    """What was shared out with its reasons, in the order of turns."""
+    for row in (row for turn in shared.turns for row in turn):
+        person = people.persons[row]
+        matches = sorted(
+            index.explain_many(person.seeker, shared.chosen[row]), key=lambda match: (-match.score, match.opening_id)
+        )
+        for rank, match in enumerate(matches, 1):
+            cause = _cause(person, match.opening_id, people.recipients.rules, matchmaker, today=today)
+            yield _planned(person, match, cause, rank=rank)
+
+
+def _cause(person: Person, posting_id: int, rules: PlanRules, matchmaker: Matchmaker, *, today: date) -> PushCause:
+    if person.is_owed:
+        return PushCause.OWED
+    card = matchmaker.card(posting_id)
+    is_older = age_on(person.seeker.birth_date, today) >= rules.older_worker_age
+    if is_older and card is not None and card.suits_older:
+        return PushCause.OLDER
+    return PushCause.RETURNING if person.is_returning else PushCause.PLANNED
+
+
+def _planned(person: Person, match: Match, cause: PushCause, *, rank: int) -> PlannedPush:
+    return PlannedPush(
+        worker_id=person.seeker.id,
+        rank=rank,
+        posting_id=match.opening_id,
+        score=round(match.score, 6),
+        cause=cause,
+        spell_id=person.facts.spell_id,
+        skill_permille=round(match.parts["skill"] * 1000),
+        metres=round(match.distance_km * 1000),
+        reach_metres=round(person.seeker.max_km * 1000),
+        reasons=tuple(reason.code for reason in match.reasons),
+    )
+
+
+# --- making the pushes ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeReport:
+    """What became of planned pushes: as `IntentReport`; `over`: the posting is not offered any more."""
+
+    queued: int = 0
+    visits: int = 0
+    suppressed: int = 0
+    known: int = 0
+    over: int = 0
+
+    @property
+    def made(self) -> int:
+        """How many there are now that there were not before."""
+        return self.queued + self.visits + self.suppressed
+
+    def __add__(self, other: "MadeReport") -> "MadeReport":
+        return MadeReport(
+            queued=self.queued + other.queued,
+            visits=self.visits + other.visits,
+            suppressed=self.suppressed + other.suppressed,
+            known=self.known + other.known,
+            over=self.over + other.over,
+        )
+
+
+def make_pushes(
+    session: Session,
+    planned: Iterable[PlannedPush],
+    *,
+    made_for: str,
+    served: frozenset[Channel],
+    now: datetime,
+    keys: KeyRing,
+) -> MadeReport:
+    """Make pushes of what was planned for an occasion, in the caller's transaction; again, it makes none twice.
+
+    A push is worth sending until its posting's last day is over, two weeks at most.
+    """
+    wanted = list(planned)
+    found = {
+        posting.id: posting
+        for posting, _ in postings_store.list_postings(session, sorted({each.posting_id for each in wanted}))
+    }
+    offered = [
+        each
+        for each in wanted
+        if (posting := found.get(each.posting_id)) is not None and is_open(posting, at=now) and posting.openings > 0
+    ]
+    intents = [
+        Intent(
+            worker_id=each.worker_id,
+            posting_id=each.posting_id,
+            cause=each.cause,
+            made_for=made_for,
+            match={
+                "score": each.score,
+                "skill_permille": each.skill_permille,
+                "metres": each.metres,
+                "reach_metres": each.reach_metres,
+                "bar": None,
+                "reasons": list(each.reasons),
+            },
+            expires_at=_expires_at(found[each.posting_id].valid_until, now=now),
+            spell_id=each.spell_id,
+        )
+        for each in offered
+    ]
+    made = intend_pushes(session, intents, served=served, now=now, keys=keys)
+    return MadeReport(
+        queued=made.queued,
+        visits=made.visits,
+        suppressed=made.suppressed,
+        known=made.known,
+        over=len(wanted) - len(offered),
+    )
+
+
+def _expires_at(last_day: date | None, *, now: datetime) -> datetime:
+    latest = now + WORTH_SENDING
+    if last_day is None:
+        return latest
+    return min(latest, datetime.combine(last_day + timedelta(days=1), time(), tzinfo=CHINA))
+
+
+class PlanMissing(NotFound):
+    """There is no plan in a folder, or it is none of this version."""
+
+    code = "plan_missing"
+    title = "这里没有推送名单"
+
+
+def day_of_plan(folder: Path) -> date:
+    """The day that the plan in a folder was made for.
+
+    Raises:
+        PlanMissing: there is none, or it was not finished.
+    """
+    try:
+        (folder / PLAN_FILE).stat()
+        return date.fromisoformat(orjson.loads((folder / REPORT_FILE).read_bytes())["day"])
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        raise PlanMissing from None
+
+
+def read_plan(folder: Path) -> list[PlannedPush]:
+    """The rows of the plan in a folder, in their order.
+
+    Raises:
+        PlanMissing: there is none, or it is not as this version writes it.
+    """
+    try:
+        with (folder / PLAN_FILE).open(encoding="utf-8", newline="") as file:
+            return [
+                PlannedPush(
+                    worker_id=int(row["worker_id"]),
+                    rank=int(row["rank"]),
+                    posting_id=int(row["posting_id"]),
+                    score=float(row["score"]),
+                    cause=PushCause(row["cause"]),
+                    spell_id=int(row["spell_id"]) if row["spell_id"] else None,
+                    skill_permille=int(row["skill_permille"]),
+                    metres=int(row["metres"]),
+                    reach_metres=int(row["reach_metres"]),
+                    reasons=tuple(filter(None, row["reasons"].split("|"))),
+                )
+                for row in csv.DictReader(file)
+            ]
+    except (OSError, KeyError, TypeError, ValueError, AttributeError):
+        raise PlanMissing from None
+
+
+# --- lists, here and on a cluster -------------------------------------------------------------------------------------
 
 
 def _is_whole(snapshot: Path) -> bool:
@@ -226,15 +762,14 @@ def _on_cluster(scheduler: str, snapshot: Path) -> Callable[[Sequence[Task]], It
     return run
 
 
-def _write(path: Path, seekers: Sequence[Seeker], chosen: NDArray[np.int64], scores: NDArray[np.float32]) -> None:
+def _write(path: Path, planned: Iterable[PlannedPush]) -> None:
     """Whole or not at all, whoever else writes it at the same time."""
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=".plan-", delete=False, encoding="utf-8", newline=""
     ) as file:
         writer = csv.writer(file)
-        writer.writerow(["worker_id", "rank", "posting_id", "score"])
-        for seeker, ids, worth in zip(seekers, chosen.tolist(), scores.tolist(), strict=True):
-            for rank, (each, score) in enumerate(zip(ids, worth, strict=True), 1):
-                if each >= 0:
-                    writer.writerow([seeker.id, rank, each, f"{score:.6f}"])
+        writer.writerow(_COLUMNS)
+        for each in planned:
+            row = {name: getattr(each, name) for name in _COLUMNS}
+            writer.writerow((row | {"score": f"{each.score:.6f}", "reasons": "|".join(each.reasons)}).values())
     Path(file.name).replace(path)

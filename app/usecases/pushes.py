@@ -88,7 +88,11 @@ def intend_pushes(
         now: when they are made.
         keys: make the links.
     """
-    made = {occasion: store.list_made(session, made_for=occasion) for occasion in {each.made_for for each in intents}}
+    people = {each.worker_id for each in intents}
+    made = {
+        occasion: store.list_made(session, made_for=occasion, worker_ids=people)
+        for occasion in {each.made_for for each in intents}
+    }
     new: list[Intent] = []
     for each in intents:
         pair = (each.worker_id, each.posting_id)
@@ -260,6 +264,12 @@ def link_token(push: Push, keys: KeyRing) -> str:
         if same_token(token_digest(token), push.link):
             return token
     raise LookupError(f"push {push.id}: its link was made with another key")
+
+
+def count_pushes(session: Session, *, made_for: str) -> dict[PushState, int]:
+    """How many pushes of an occasion stand in each state; together they are all that were made for it."""
+    found = store.count_by_state(session, made_for=made_for)
+    return {state: found.get(state, 0) for state in PushState}
 
 
 def expire_pushes(session: Session, *, now: datetime, limit: int = 500) -> int:

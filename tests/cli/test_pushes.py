@@ -1,4 +1,4 @@
-"""`jiujin push plan`: who is sent what, on threads and on a cluster, twice, at once, and after a stop."""
+"""`jiujin push`: who is sent what, on threads and on a cluster, twice, at once, and after a stop; sending it."""
 
 import csv
 import json
@@ -15,14 +15,22 @@ from typing import Any
 
 import pytest
 
+from app.domain.ledger import Channel
+from app.domain.pushes import PushState
 from app.domain.workers import Evidence, Status, WorkerOrigin
 from app.kit.clusters import ClusterMissing, run_on_cluster
 from app.kit.database import write_session
+from app.kit.keys import save_key_ring
+from app.store.identities import NewIdentity, add_identities
+from app.store.policies import LocalSetting
 from app.store.workers import add_workers
 from app.usecases import plans
+from app.usecases.consents import give_consent
+from app.usecases.key_rings import bind_key_ring
 from app.wiring import House, load_matchmaker
 from matching import chunks
 from tests.cli.conftest import Jiujin, url_of
+from tests.deliveries import phone_of
 from tests.houses import HOME_TOWNSHIP, add_posting
 
 PEOPLE = 23
@@ -165,7 +173,7 @@ def test_two_plans_at_once_both_end_well(house: House, planned: list[str], tmp_p
     matchmaker = load_matchmaker(house)
     today = house.clock.today()
     with write_session(house.engine) as session:
-        people = plans.read_people(session, matchmaker, today=today)
+        people = plans.read_people(session, matchmaker, now=house.clock.now())
     reports: list[plans.PlanReport] = []
 
     def make() -> None:
@@ -195,6 +203,96 @@ def test_a_folder_that_cannot_be_made_is_told(jiujin: Jiujin, planned: list[str]
     (tmp_path / "file").touch()
     said = jiujin(*planned[:-1], str(tmp_path / "file" / "plan"), "--json")
     assert (said.code, said.json()["error"]["code"]) == (1, "not_writable")
+
+
+# --- sending ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sendable(house: House, planned: list[str], tmp_path: Path) -> list[str]:
+    """Options for sending a plan of twelve pushes, at any hour; one person lets text messages be used."""
+    with write_session(house.engine) as session:
+        session.add(LocalSetting(name="push_quiet_from", value="08:00", valid_from=date(2026, 1, 1), valid_to=None))
+        bind_key_ring(session, house.keys)
+        add_identities(
+            session,
+            [NewIdentity(worker_id=PEOPLE, name="样例", id_number="", phone=phone_of(PEOPLE))],
+            keys=house.keys,
+        )
+        give_consent(
+            session,
+            worker_id=PEOPLE,
+            channel=Channel.SMS,
+            how="clerk",
+            actor="test",
+            now=house.clock.now(),
+            keys=house.keys,
+        )
+    assert planned
+    return ["push", "send", "--data", str(tmp_path / "var"), "--plan", str(tmp_path / "plan")]
+
+
+@pytest.fixture
+def keys_here(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The commands work with the keys of the house."""
+    save_key_ring(house.keys, tmp_path / "ring.json")
+    monkeypatch.setenv("JIUJIN_KEYS_FILE", str(tmp_path / "ring.json"))
+
+
+@pytest.mark.usefixtures("keys_here")
+def test_the_days_plan_is_sent_and_what_became_of_it_adds_up(
+    jiujin: Jiujin, planned: list[str], sendable: list[str], tmp_path: Path
+) -> None:
+    assert jiujin(*planned).code == 0
+    said = jiujin(*sendable, "--json")
+    assert said.code == 0, said.err
+    report = said.json()
+    assert (report["queued"], report["visits"], report["suppressed"], report["known"]) == (3, 0, 9, 0)
+    assert report["pushes"] == sum(report["states"].values()) == 12
+    assert set(report["states"]) == {state.value for state in PushState}
+    # Recorded messages are told to have been sent; nobody tells of their arrival.
+    assert (report["messages"], report["states"]["queued"], report["states"]["suppressed"]) == (3, 0, 9)
+    sent = (tmp_path / "var" / "sent.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(sent) == 3
+    again = jiujin(*sendable, "--json").json()
+    assert (again["known"], again["messages"], again["states"]) == (12, 0, report["states"])
+    assert len((tmp_path / "var" / "sent.jsonl").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.usefixtures("keys_here")
+def test_sending_tells_people_how_their_pushes_stand(jiujin: Jiujin, planned: list[str], sendable: list[str]) -> None:
+    assert jiujin(*planned).code == 0
+    some = jiujin(*sendable, "--limit", "5")
+    assert some.out.startswith("新做5条：3条等着发，0条要上门，2条本人没同意，不发")
+    rest = jiujin(*sendable)
+    assert "新做7条" in rest.out
+    assert "早就做了5条" in rest.out
+    assert "今天一共12条" in rest.out
+
+
+def test_without_a_plan_of_today_it_is_told_what_to_run(jiujin: Jiujin, planned: list[str], tmp_path: Path) -> None:
+    command = ["push", "send", "--data", str(tmp_path / "var"), "--plan", str(tmp_path / "plan"), "--json"]
+    none = jiujin(*command)
+    assert (none.code, none.json()["error"]["code"]) == (1, "plan_missing")
+    assert "jiujin push plan" in none.json()["error"]["message"]
+    assert jiujin(*planned).code == 0
+    report = json.loads((tmp_path / "plan" / "report.json").read_bytes())
+    (tmp_path / "plan" / "report.json").write_text(json.dumps(report | {"day": "2020-01-01"}), encoding="utf-8")
+    old = jiujin(*command)
+    assert (old.code, old.json()["error"]["code"]) == (1, "plan_outdated")
+    assert "2020-01-01" in old.json()["error"]["message"]
+
+
+def test_one_persons_plan_is_shown_and_nothing_is_written(jiujin: Jiujin, planned: list[str], tmp_path: Path) -> None:
+    one = [*planned[:-2], "--worker", str(PEOPLE)]
+    report = jiujin(*one, "--json").json()
+    assert report["worker"] == PEOPLE
+    assert [(each["rank"], each["cause"]) for each in report["pushes"]] == [(1, "asked"), (2, "asked"), (3, "asked")]
+    assert "小区保洁员" in jiujin(*one).out
+    assert not (tmp_path / "var" / "plans").exists()
+    assert jiujin(*planned[:-2], "--worker", "999999", "--json").json()["error"]["code"] == "worker_unknown"
+    both = jiujin(*planned, "--worker", "1", "--json")
+    assert (both.code, both.json()["error"]["code"]) == (2, "wrong_use")
 
 
 # --- a cluster --------------------------------------------------------------------------------------------------------

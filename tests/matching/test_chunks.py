@@ -55,6 +55,9 @@ def test_chunks_give_the_lists_of_all_at_once(city: tuple[MatchIndex, tuple[Seek
     leasts = np.linspace(0, 0.6, len(seekers))
     expected = index.rank_many(seekers, k=4, leasts=leasts)
     assert same(ranking.rank_many(seekers, k=4, leasts=leasts), expected)
+    expected = index.rank_many(seekers, k=4, skill_min=0.5)
+    assert not same(ranking.rank_many(seekers, k=4), expected)
+    assert same(ranking.rank_many(seekers, k=4, skill_min=0.5), expected)
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(

@@ -54,6 +54,26 @@ def test_many_lists_are_those_of_one_at_a_time(name: str, threads: int) -> None:
         assert table.scores[row].tolist() == [float(np.float32(match.score)) for match in alone] + [0.0] * (12 - length)
 
 
+@each_market
+def test_a_least_skill_leaves_out_for_many_what_it_leaves_out_for_one(name: str) -> None:
+    index, seekers, _ = build(name, seed=16)
+    table = index.rank_many(seekers, k=12, skill_min=0.5)
+    for row, seeker in enumerate(seekers):
+        alone = [match.opening_id for match in index.rank(seeker, k=12, skill_min=0.5)]
+        assert table.ids[row].tolist() == alone + [-1] * (12 - len(alone))
+    assert table.ids.tolist() != index.rank_many(seekers, k=12).ids.tolist()
+
+
+@each_market
+def test_many_openings_are_explained_as_one_at_a_time(name: str) -> None:
+    index, seekers, openings = build(name, seed=17, openings=60)
+    ids = [*(opening.id for opening in openings[::-1]), 10**9]
+    for seeker in seekers[:5]:
+        alone = [match for each in ids if (match := index.explain(seeker, each)) is not None]
+        assert index.explain_many(seeker, ids) == alone
+    assert index.explain_many(seekers[0], []) == []
+
+
 @pytest.mark.parametrize("name", ["city", "ties", "one_township", "learnt"])
 def test_what_the_bounds_pass_over_is_what_a_plain_scan_leaves_out(name: str) -> None:
     index, seekers, _ = build(name, seed=12, openings=6000, seekers=150)
