@@ -11,14 +11,17 @@ import typer.rich_utils
 from pydantic import ValidationError
 
 from app.api.problems import invalid
+from app.cli.consents import consent
 from app.cli.databases import db, seed
 from app.cli.demo import seed_demo
 from app.cli.doctor import doctor
+from app.cli.fictions import watch_ledger
 from app.cli.imports import imports
 from app.cli.ledger import exports, ledger
 from app.cli.matches import match
-from app.cli.obligations import due
+from app.cli.obligations import due, person
 from app.cli.pushes import pushes
+from app.cli.records import close_a_spell, decide, open_spell, place, propose, record, strike
 from app.cli.serving import serve, up, work
 from app.cli.terminal import tell_failure
 
@@ -39,8 +42,18 @@ app.add_typer(db, name="db")
 seed.command("demo", help="装入生成的演示数据和历史岗位样例；只供试用，可以重复运行。")(seed_demo)
 app.add_typer(seed, name="seed")
 app.add_typer(imports, name="import")
+pushes.command("consent", help="记下本人同意用哪个渠道收消息，或者不要了。")(consent)
 app.add_typer(pushes, name="push")
 ledger.command("due", help="谁的应尽服务超期了、快到期，下一步做什么；只查，不改动。")(due)
+ledger.command("person", help="一个人的应尽服务：做到几次、凭什么算、哪些不算；只查，不改动。")(person)
+ledger.command("watch", help="看看哪些记录像是凑数的，列出是台账第几条；只查，不改动。")(watch_ledger)
+ledger.command("strike", help="把一条作废：它还在台账里，但不再算数。")(strike)
+ledger.command("open", help="登记失业：从这天起应尽服务开始算。")(open_spell)
+ledger.command("close", help="结束一次失业登记，写明原因。")(close_a_spell)
+ledger.command("propose", help="提出用公益性岗位兜底；市场化的办法没有试够时会说明缺什么。")(propose)
+ledger.command("decide", help="批兜底安置：同意或不同意，写明理由。")(decide)
+ledger.command("place", help="以工代赈名额不够时，按优先次序排人并记进台账。")(place)
+ledger.add_typer(record, name="record")
 app.add_typer(ledger, name="ledger")
 app.add_typer(exports, name="export")
 

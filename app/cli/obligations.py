@@ -1,6 +1,6 @@
-"""`jiujin ledger due`: who lacks what of what is owed to them, and what to do next. Nobody is named, only numbered."""
+"""`jiujin ledger due`, `ledger person`: who lacks what of what is owed, and what to do next. People are but numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -10,11 +10,11 @@ from rich.text import Text
 
 from app.cli.databases import require_current_schema
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
-from app.domain.ledger import EntryKind
-from app.domain.obligations import SERVICES
-from app.kit.database import read_session
+from app.domain.ledger import Entry, EntryKind, Grade
+from app.domain.obligations import SERVICES, SpellDuties
+from app.kit.database import HIGHEST_ID, read_session
 from app.usecases.areas import AreaBook
-from app.usecases.obligations import DueBy, DueGroup, DueList, DuePerson, NextStep, list_due
+from app.usecases.obligations import DueBy, DueGroup, DueList, DuePerson, NextStep, list_due, look_at
 
 ROWS_SHOWN = 20
 NOBODY = "没有经纪人"
@@ -54,6 +54,70 @@ def due(
             answer(_document(found, areas), "", as_json=True)
         else:
             _print(found, areas, Console())
+
+
+def person(
+    *,
+    worker: Annotated[int, typer.Option("--worker", metavar="编号", min=1, max=HIGHEST_ID, help="本人的编号")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what is owed to one person, what counts and what does not, and why. Changes nothing."""
+    with at_work(as_json=as_json, data=data) as house:
+        require_current_schema(house)
+        with read_session(house.engine) as session:
+            found, entries = look_at(session, worker, now=house.clock.now())
+        if as_json:
+            answer(_standing(found, entries), "", as_json=True)
+        else:
+            _print_standing(found, entries, Console())
+
+
+def _standing(found: SpellDuties, entries: Sequence[Entry]) -> dict[str, Any]:
+    return {
+        "worker": found.spell.worker_id,
+        "spell": found.spell.id,
+        "opened_on": found.spell.opened_on,
+        "complete": found.is_complete,
+        "weakest_grade": found.weakest_grade,
+        "answered": found.is_answered,
+        "started": found.is_started,
+        "duties": {
+            kind.value: {
+                "owed": duty.owed,
+                "done": {grade.value: duty.done(grade) for grade in Grade},
+                "state": duty.state.value,
+                "due_on": duty.due_on,
+            }
+            for kind, duty in found.duties.items()
+        },
+        "entries": [
+            {
+                "entry": entry.id,
+                "kind": entry.kind.value,
+                "why_not": found.duties[entry.kind].uncounted.get(entry.id),
+            }
+            for entry in entries
+        ],
+    }
+
+
+def _print_standing(found: SpellDuties, entries: Sequence[Entry], console: Console) -> None:
+    table = Table(title=f"第 {found.spell.id} 次失业登记，{found.spell.opened_on} 起")
+    for heading in ("", "要做", "做到", *(f"{grade.value} {grade.label}" for grade in Grade), "情况", "到期"):
+        table.add_column(heading, overflow="fold")
+    for kind, duty in found.duties.items():
+        graded = (str(duty.done(grade)) for grade in Grade)
+        due_on = duty.due_on.isoformat() if duty.due_on is not None else ""
+        table.add_row(kind.label, str(duty.owed), str(duty.done()), *graded, duty.state.label, due_on)
+    console.print(table)
+    lines = [
+        f"台账第 {entry.id} 条{entry.kind.label}不算数：{why.label}"
+        for entry in entries
+        if (why := found.duties[entry.kind].uncounted.get(entry.id)) is not None
+    ]
+    lines.append("应尽服务全部做到" if found.is_complete else "应尽服务还没有全部做到")
+    console.print("\n".join(lines), markup=False, highlight=False)
 
 
 def _document(found: DueList, areas: AreaBook) -> dict[str, Any]:

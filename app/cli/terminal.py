@@ -18,7 +18,7 @@ from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.kit.database import why_unwritable
-from app.kit.errors import Fault
+from app.kit.errors import Fault, Invalid
 from app.kit.logs import configure_logging
 from app.wiring import House, HouseUnusable, open_house
 
@@ -74,8 +74,12 @@ def at_work(*, as_json: bool, **given: Any) -> Iterator[House]:
             house.close()
     except Failed as failure:
         _fail(str(failure), failure.code, failure.members, as_json=as_json, exit_code=failure.exit_code)
+    except Invalid as fault:
+        words = "；".join(dict.fromkeys(field.message for field in fault.fields)) or fault.detail or fault.title
+        fields = [field.to_dict() for field in fault.fields]
+        _fail(words, fault.code, {"fields": fields, **fault.members}, as_json=as_json)
     except Fault as fault:
-        _fail(fault.detail or fault.title, fault.code, {}, as_json=as_json)
+        _fail(fault.detail or fault.title, fault.code, fault.members, as_json=as_json)
     except HouseUnusable as error:
         _fail(str(error), error.code, {}, as_json=as_json)
     except (SQLAlchemyError, sqlite3.Error) as error:

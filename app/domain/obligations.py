@@ -495,17 +495,23 @@ def _duty(court: _Court, kind: EntryKind, judged: Sequence[tuple[Entry, _Sound |
     return Duty(kind=kind, windows=tuple(windows), uncounted=uncounted)
 
 
+def list_windows(spell: Spell, *, last: date, book: RuleBook) -> list[tuple[date, date]]:
+    """First day and due day of each window of a spell that has begun by a day, whatever is owed in it."""
+    found = []
+    if spell.opened_on <= last:
+        days = book.on(spell.opened_on).first_window_days
+        found.append((spell.opened_on, spell.opened_on + timedelta(days=days)))
+    for year in range(spell.opened_on.year + 1, last.year + 1):
+        begins_on = date(year, 1, 1)
+        month, day = book.on(begins_on).yearly_deadline
+        found.append((begins_on, date(year, month, min(day, monthrange(year, month)[1]))))
+    return found
+
+
 def _spans(court: _Court, kind: EntryKind) -> list[tuple[date, date, int]]:
     """First day, due day and number owed of each window that has begun by today and in which something is owed."""
-    opened_on, last = court.spell.opened_on, min(court.today, court.closed_on or court.today)
-    found = []
-    if opened_on <= last:
-        days = court.book.on(opened_on).first_window_days
-        found.append((opened_on, opened_on + timedelta(days=days)))
-    for year in range(opened_on.year + 1, last.year + 1):
-        begins_on = date(year, 1, 1)
-        month, day = court.book.on(begins_on).yearly_deadline
-        found.append((begins_on, date(year, month, min(day, monthrange(year, month)[1]))))
+    last = min(court.today, court.closed_on or court.today)
+    found = list_windows(court.spell, last=last, book=court.book)
     return [
         (begins_on, due_on, owed)
         for begins_on, due_on in found

@@ -1,11 +1,14 @@
 """Labour brokers (劳务经纪人) and whose cases are whose."""
 
+from collections.abc import Collection
 from datetime import date
 
 from sqlalchemy import ForeignKey, Index, String, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kit.database import Base
+
+_NUMBERS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
 
 class Broker(Base):
@@ -34,3 +37,18 @@ class Case(Base):
 def find_broker(session: Session, code: str) -> Broker | None:
     """The broker of a code, or None."""
     return session.scalars(select(Broker).where(Broker.code == code)).one_or_none()
+
+
+def list_codes(session: Session, worker_ids: Collection[int], *, on: date) -> dict[int, str]:
+    """The code of each person's broker on a day, of those who have one; of two cases the one that began last."""
+    numbers, found = sorted({*worker_ids}), dict[int, str]()
+    for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
+        chosen = (
+            select(Case.worker_id, Broker.code)
+            .join(Broker, Broker.id == Case.broker_id)
+            .where(Case.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE]), Case.valid_from <= on)
+            .where(Case.valid_to.is_(None) | (Case.valid_to >= on))
+            .order_by(Case.valid_from, Case.id)
+        )
+        found.update((worker_id, code) for worker_id, code in session.execute(chosen))
+    return found

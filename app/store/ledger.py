@@ -146,6 +146,14 @@ def list_entries_of(
     return sorted(found, key=lambda entry: entry.id)
 
 
+def list_entries_written(session: Session, *, since: datetime, until: datetime) -> list[Entry]:
+    """The entries written in a stretch of time, its end not included, and every later strike; in order of id."""
+    chosen = _ENTRIES.where(LedgerEntry.written_at >= since).where(
+        or_(LedgerEntry.written_at < until, LedgerEntry.kind == EntryKind.STRIKE)
+    )
+    return [entry_of(row) for row in session.execute(chosen.order_by(LedgerEntry.id))]
+
+
 def find_committed(session: Session, entry_id: int) -> tuple[Entry, str] | None:
     """One entry and its commitment, or None."""
     if entry_id > HIGHEST_ID:

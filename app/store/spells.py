@@ -48,9 +48,27 @@ def find_spell(session: Session, spell_id: int) -> Spell | None:
     return _first(session.execute(_SPELLS.where(SpellRow.id == spell_id)).first())
 
 
+def list_spells(session: Session, spell_ids: Collection[int]) -> list[Spell]:
+    """The spells of these ids, in order of id."""
+    numbers = sorted({*spell_ids})
+    return [
+        _spell(row)
+        for start in range(0, len(numbers), _NUMBERS_AT_ONCE)
+        for row in session.execute(
+            _SPELLS.where(SpellRow.id.in_(numbers[start : start + _NUMBERS_AT_ONCE])).order_by(SpellRow.id)
+        )
+    ]
+
+
 def find_open_spell(session: Session, worker_id: int) -> Spell | None:
     """The one spell of a person that is open, or None."""
     chosen = _SPELLS.where(SpellRow.worker_id == worker_id, SpellRow.closed_on.is_(None))
+    return _first(session.execute(chosen).first())
+
+
+def lock_open_spell(session: Session, worker_id: int) -> Spell | None:
+    """The one spell of a person that is open; whoever else locks it waits until the transaction ends."""
+    chosen = _SPELLS.where(SpellRow.worker_id == worker_id, SpellRow.closed_on.is_(None)).with_for_update()
     return _first(session.execute(chosen).first())
 
 
@@ -127,11 +145,7 @@ def add_spells(session: Session, worker_ids: Collection[int], *, opened_on: date
     ]
     adding = dialect.insert(SpellRow).on_conflict_do_nothing(index_elements=["worker_id"], index_where=_IS_OPEN)
     session.connection().execute(adding, rows)
-    opened: list[Spell] = []
-    for start in range(0, len(ids), _NUMBERS_AT_ONCE):
-        chosen = _SPELLS.where(SpellRow.id.in_(ids[start : start + _NUMBERS_AT_ONCE])).order_by(SpellRow.id)
-        opened.extend(_spell(row) for row in session.execute(chosen))
-    return opened
+    return list_spells(session, ids)
 
 
 def end_spell(session: Session, spell_id: int, *, closed_on: date, end: SpellEnd) -> bool:

@@ -67,6 +67,17 @@ def find_worker(session: Session, worker_id: int) -> Worker | None:
     return session.get(Worker, worker_id)
 
 
+def list_homes(session: Session, worker_ids: Collection[int]) -> dict[int, tuple[str, int]]:
+    """The area of each person's home and how many km they would travel, by id."""
+    return {
+        worker_id: (home, max_km)
+        for part in _parts(worker_ids)
+        for worker_id, home, max_km in session.execute(
+            select(Worker.id, Worker.home_area_code, Worker.max_km).where(Worker.id.in_(part or ()))
+        )
+    }
+
+
 def list_statuses(
     session: Session, *, on: date, worker_ids: Collection[int] | None = None
 ) -> dict[int, frozenset[Status]]:

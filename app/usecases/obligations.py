@@ -3,6 +3,7 @@
 How much is owed and what counts is `domain.obligations`; here it is given its rules, its entries and its people.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -24,15 +25,17 @@ from app.domain.obligations import (
     Why,
     duties_of,
 )
+from app.domain.pushes import Answer, Unsuitable
 from app.domain.spells import Spell
 from app.kit.clock import china_date
 from app.kit.errors import Conflict, Fault, FieldFault, Invalid, NotFound
 from app.kit.keys import KeyRing
 from app.store import briefings, brokers, courses, policies
 from app.store import spells as spells_store
+from app.store.ledger import find_entry
 from app.store.occupations import list_codes_of
 from app.usecases.areas import AreaBook
-from app.usecases.ledger import append_entry, list_entries
+from app.usecases.ledger import LedgerEntryUnknown, append_entry, list_entries
 
 FIGURES = {
     EntryKind.BRIEFING: ("8.5", "policy_briefings"),
@@ -54,7 +57,11 @@ SETTINGS = (
     "last_resort_pushes",
     "last_resort_span",
 )
+WRITERS = ("broker", "clerk", "officer")
+"""Who signs entries, each as `role/code`."""
 BEST_POSTINGS = 3
+_CODE = re.compile(r"[\w.-]+")
+_ACTOR_CHARACTERS = 60
 _PEOPLE_AT_ONCE = 1_000
 
 _Value = TypeVar("_Value")
@@ -176,6 +183,13 @@ class NoOpenSpell(Conflict):
     title = "这一天没有失业登记，服务记不进去：请先登记，或核对日期"
 
 
+class BrokerUnknown(NotFound):
+    """No broker bears this code."""
+
+    code = "broker_unknown"
+    title = "没有这个经纪人"
+
+
 @dataclass(frozen=True, slots=True)
 class Briefing:
     """A version of a policy text that somebody was given."""
@@ -261,27 +275,276 @@ def record_service(
             `job_missing`.
         NoOpenSpell: the person was not registered on that day.
     """
-    day, said = china_date(happened_at), bool(note and note.strip())
+    faults = _deed_faults(
+        channel=channel,
+        evidence=evidence,
+        happened_at=happened_at,
+        now=now,
+        minutes=minutes,
+        note=note,
+        is_talk=service.kind is EntryKind.GUIDANCE,
+    )
+    faults.extend(_service_faults(session, service, day=china_date(happened_at)))
+    if faults:
+        raise Invalid(fields=faults)
+    return _append_deed(
+        session,
+        service.kind,
+        {**_facts(service), **_talk(minutes, note)},
+        worker_id=worker_id,
+        channel=channel,
+        evidence=evidence,
+        happened_at=happened_at,
+        now=now,
+        actor=actor,
+        keys=keys,
+        note=note,
+    )
+
+
+def record_refusal(
+    session: Session,
+    *,
+    worker_id: int,
+    service: EntryKind | None,
+    channel: Channel,
+    evidence: Grade,
+    happened_at: datetime,
+    now: datetime,
+    actor: str,
+    keys: KeyRing,
+    minutes: int | None = None,
+    note: str | None = None,
+    push: int | None = None,
+) -> Entry:
+    """Write down that a person wants no service of a kind, or none at all. It is owed all the same, unless a setting.
+
+    Args:
+        session: a transaction that the caller commits.
+        worker_id: who refused.
+        service: what; None: everything.
+        channel: how they said so.
+        evidence: how sure that is.
+        happened_at: when, not later than `now`.
+        now: when it is written.
+        actor: who writes it.
+        keys: the key ring.
+        minutes: how long the talk was; needed where only staff say so (grade C).
+        note: what was said; needed in the same case.
+        push: the entry of the push that was refused, if one was.
+
+    Raises:
+        Invalid: as in `record_service`; besides `not_a_service` and `push_unknown`.
+        NoOpenSpell: the person was not registered on that day.
+    """
+    faults = _deed_faults(
+        channel=channel, evidence=evidence, happened_at=happened_at, now=now, minutes=minutes, note=note
+    )
+    faults += _kind_faults(service)
+    if push is not None and not _is_push_of(session, push, worker_id):
+        faults.append(FieldFault("push", "push_unknown", "台账里没有推给本人的这一条，请核对"))
+    if faults:
+        raise Invalid(fields=faults)
+    return _append_deed(
+        session,
+        EntryKind.REFUSAL,
+        {"service": None if service is None else service.value} | _talk(minutes, note),
+        worker_id=worker_id,
+        channel=channel,
+        evidence=evidence,
+        happened_at=happened_at,
+        now=now,
+        actor=actor,
+        keys=keys,
+        note=note,
+        refers_to=push,
+    )
+
+
+def record_attempt(
+    session: Session,
+    *,
+    worker_id: int,
+    service: EntryKind | None,
+    channel: Channel,
+    happened_at: datetime,
+    now: datetime,
+    actor: str,
+    keys: KeyRing,
+    note: str | None = None,
+) -> Entry:
+    """Write down that a person was to be reached and was not. Arguments and faults as in `record_refusal`."""
+    faults = _deed_faults(channel=channel, evidence=None, happened_at=happened_at, now=now, minutes=None, note=note)
+    faults += _kind_faults(service)
+    if faults:
+        raise Invalid(fields=faults)
+    return _append_deed(
+        session,
+        EntryKind.ATTEMPT,
+        {"service": None if service is None else service.value},
+        worker_id=worker_id,
+        channel=channel,
+        evidence=Grade.C,
+        happened_at=happened_at,
+        now=now,
+        actor=actor,
+        keys=keys,
+        note=note,
+    )
+
+
+def record_answer(
+    session: Session,
+    *,
+    push: int,
+    answer: Answer,
+    why: Unsuitable | None,
+    channel: Channel,
+    evidence: Grade,
+    happened_at: datetime,
+    now: datetime,
+    actor: str,
+    keys: KeyRing,
+    minutes: int | None = None,
+    note: str | None = None,
+) -> Entry:
+    """Write down what a person said to a push that stands in the ledger: on a signed slip, on the phone, at the door.
+
+    Only what they sign or key themselves (grade A) is their own answer. Arguments as in `record_refusal`; `push` is the
+    entry of the push, `why` is needed where it does not suit.
+
+    Raises:
+        Invalid: as in `record_refusal`; besides `why_missing`, `before_push`.
+        LedgerEntryUnknown: there is no such entry.
+        NoOpenSpell: the person was not registered on that day.
+    """
+    told = find_entry(session, push)
+    if told is None or told.kind is not EntryKind.PUSH or told.worker_id is None:
+        raise LedgerEntryUnknown("台账里这一条不是岗位推送，请核对")
+    faults = _deed_faults(
+        channel=channel, evidence=evidence, happened_at=happened_at, now=now, minutes=minutes, note=note
+    )
+    if answer is Answer.UNSUITABLE and why is None:
+        faults.append(FieldFault("why", "why_missing", "请写为什么不合适"))
+    if happened_at < told.happened_at:
+        faults.append(FieldFault("happened_at", "before_push", "回应的时间在推送之前，请核对"))
+    if faults:
+        raise Invalid(fields=faults)
+    reason = None if answer is not Answer.UNSUITABLE or why is None else why.value
+    return _append_deed(
+        session,
+        EntryKind.ANSWER,
+        {"push": told.facts.get("push"), "answer": answer.value, "why": reason} | _talk(minutes, note),
+        worker_id=told.worker_id,
+        channel=channel,
+        evidence=evidence,
+        happened_at=happened_at,
+        now=now,
+        actor=actor,
+        keys=keys,
+        note=note,
+        refers_to=push,
+    )
+
+
+def why_uncounted(session: Session, entry: Entry, *, now: datetime) -> Why | None:
+    """Why a service that stands in the ledger does not count as things stand; None if it does."""
+    spell = None if entry.spell_id is None else spells_store.find_spell(session, entry.spell_id)
+    if spell is None:
+        return Why.OTHER_SPELL
+    entries = list_entries(session, worker_ids=[spell.worker_id])
+    return duties_of(spell, entries, book=read_rules(session), now=now).duties[entry.kind].uncounted.get(entry.id)
+
+
+def look_at(session: Session, worker_id: int, *, now: datetime) -> tuple[SpellDuties, list[Entry]]:
+    """What is owed to a person who is registered, what was done, and the services that stand in the ledger for them.
+
+    Raises:
+        NoOpenSpell: the person is not registered.
+    """
+    spell = spells_store.find_open_spell(session, worker_id)
+    if spell is None:
+        raise NoOpenSpell("这个人现在没有失业登记")
+    entries = list_entries(session, worker_ids=[worker_id])
+    found = duties_of(spell, entries, book=read_rules(session), now=now)
+    return found, [entry for entry in entries if entry.kind in SERVICES and entry.spell_id == spell.id]
+
+
+def require_writer(session: Session, actor: str) -> None:
+    """Refuse whoever signs entries with no role and code of ours, such as `broker/B-07`.
+
+    Raises:
+        Invalid: it is no role and code (`writer_wrong`).
+        BrokerUnknown: no broker bears the code.
+    """
+    role, _, code = actor.partition("/")
+    if role not in WRITERS or not _CODE.fullmatch(code) or len(actor) > _ACTOR_CHARACTERS:
+        roles = "、".join(f"{role}/代码" for role in WRITERS)
+        raise Invalid(fields=[FieldFault("by", "writer_wrong", f"谁记的要写成 {roles}")])
+    if role == "broker" and brokers.find_broker(session, code) is None:
+        raise BrokerUnknown
+
+
+def _deed_faults(
+    *,
+    channel: Channel,
+    evidence: Grade | None,
+    happened_at: datetime,
+    now: datetime,
+    minutes: int | None,
+    note: str | None,
+    is_talk: bool = False,
+) -> list[FieldFault]:
     faults = []
     if happened_at > now:
         faults.append(FieldFault("happened_at", "in_future", "时间还没有到，请核对"))
     if channel.is_public:
         faults.append(FieldFault("channel", "public_channel", "张贴和广播不算到人，不能记在一个人名下"))
-    if service.kind is EntryKind.GUIDANCE or evidence is Grade.C:
+    if is_talk or evidence is Grade.C:
         if minutes is None or minutes < 1:
             faults.append(FieldFault("minutes", "minutes_missing", "请写谈了几分钟"))
-        if not said:
+        if not (note and note.strip()):
             faults.append(FieldFault("note", "said_missing", "请写谈了什么"))
-    faults.extend(_service_faults(session, service, day=day))
-    if faults:
-        raise Invalid(fields=faults)
-    spell = spells_store.find_spell_on(session, worker_id, on=day)
+    return faults
+
+
+def _kind_faults(service: EntryKind | None) -> list[FieldFault]:
+    if service is None or service in SERVICES:
+        return []
+    return [FieldFault("service", "not_a_service", f"只能是{'、'.join(kind.label for kind in SERVICES)}")]
+
+
+def _is_push_of(session: Session, entry_id: int, worker_id: int) -> bool:
+    found = find_entry(session, entry_id)
+    return found is not None and found.kind is EntryKind.PUSH and found.worker_id == worker_id
+
+
+def _talk(minutes: int | None, note: str | None) -> dict[str, Fact]:
+    return {} if minutes is None else {"minutes": minutes, "said": bool(note and note.strip())}
+
+
+def _append_deed(
+    session: Session,
+    kind: EntryKind,
+    facts: Mapping[str, Fact],
+    *,
+    worker_id: int,
+    channel: Channel,
+    evidence: Grade,
+    happened_at: datetime,
+    now: datetime,
+    actor: str,
+    keys: KeyRing,
+    note: str | None,
+    refers_to: int | None = None,
+) -> Entry:
+    """The entry of a deed, in the spell that ran on its day."""
+    spell = spells_store.find_spell_on(session, worker_id, on=china_date(happened_at))
     if spell is None:
         raise NoOpenSpell
-    talk: dict[str, Fact] = {} if minutes is None else {"minutes": minutes, "said": said}
     return append_entry(
         session,
-        kind=service.kind,
+        kind=kind,
         worker_id=worker_id,
         spell_id=spell.id,
         channel=channel,
@@ -289,8 +552,9 @@ def record_service(
         happened_at=happened_at,
         now=now,
         actor=actor,
-        facts={**_facts(service), **talk},
-        note=note if said else None,
+        refers_to=refers_to,
+        facts=facts,
+        note=note if note and note.strip() else None,
         keys=keys,
     )
 
@@ -340,13 +604,6 @@ def _facts(service: Service) -> dict[str, Fact]:
 
 
 # --- what is due ------------------------------------------------------------------------------------------------------
-
-
-class BrokerUnknown(NotFound):
-    """No broker bears this code."""
-
-    code = "broker_unknown"
-    title = "没有这个经纪人"
 
 
 class DistrictUnknown(NotFound):

@@ -106,18 +106,9 @@ def read_people(session: Session, matchmaker: Matchmaker, *, now: datetime) -> P
     return People(persons=tuple(persons), recipients=recipients, nowhere=nowhere)
 
 
-def _person(
-    worker: Worker,
-    statuses: frozenset[Status],
-    recipients: Recipients,
-    matchmaker: Matchmaker,
-    understand: Callable[[str], ResolvedWords],
-    *,
-    now: datetime,
-) -> Person:
-    """A worker as they are planned for; raises AreaUnknown where the place of their home is unknown."""
-    today, priority = china_date(now), priority_of(statuses)
-    profile = Profile(
+def profile_of(worker: Worker, *, priority: Priority) -> Profile:
+    """What the matcher is told of a person who is registered."""
+    return Profile(
         home=worker.home_area_code,
         current=worker.current_area_code,
         wants=tuple(worker.wants),
@@ -135,6 +126,20 @@ def _person(
         education=worker.education,
         experience_years=worker.experience_years,
     )
+
+
+def _person(
+    worker: Worker,
+    statuses: frozenset[Status],
+    recipients: Recipients,
+    matchmaker: Matchmaker,
+    understand: Callable[[str], ResolvedWords],
+    *,
+    now: datetime,
+) -> Person:
+    """A worker as they are planned for; raises AreaUnknown where the place of their home is unknown."""
+    today, priority = china_date(now), priority_of(statuses)
+    profile = profile_of(worker, priority=priority)
     wants = [understand(words) for words in worker.wants]
     try:
         seeker, _ = matchmaker.seeker(profile, wants, today=today)

@@ -69,6 +69,7 @@ class Machine:
         self.given = given
         self.random = random.Random(given.seed)  # noqa: S311  a moment, no secret
         self.children: dict[int, Callable[[], None]] = {}
+        self._looks_again = 0.0
         self.keys: KeyRing = load_key_ring(given.folder / "keys.json")
         self.file = given.folder / "taken.db"
         self.provider, self.port = self._start_provider()
@@ -230,10 +231,20 @@ class Machine:
             os._exit(1)
 
     def _count(self) -> int:
-        return len(self._taken())
+        database = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)
+        try:
+            return int(database.execute("SELECT count(*) FROM taken").fetchone()[0])
+        finally:
+            database.close()
 
     def _is_over(self) -> bool:
-        """Whether nothing is left to do; when marks are made before sending, whether all bear one."""
+        """Whether nothing is left to do; when marks are made before sending, whether all bear one.
+
+        Looks once a second: those who send are to have the machine.
+        """
+        if time.monotonic() < self._looks_again:
+            return False
+        self._looks_again = time.monotonic() + 1.0
         house = self.house()
         try:
             with read_session(house.engine) as session:

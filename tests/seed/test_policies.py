@@ -43,6 +43,8 @@ SETTING_UNITS = {
     "choice",
     "local_time",
     "month_day",
+    "minutes",
+    "characters",
 }
 POSTING_KINDS = {"full_time", "part_time", "day_labour", "seasonal", "work_relief", "workshop", "public_welfare"}
 

@@ -1,0 +1,51 @@
+"""`jiujin push consent`: a person lets a channel be used, or does not let it be used any more."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from app.cli.databases import require_current_schema
+from app.cli.terminal import AsJson, DataFolder, answer, at_work
+from app.domain.ledger import Channel
+from app.kit.database import HIGHEST_ID, write_session
+from app.usecases.consents import end_consent, give_consent
+from app.usecases.handed_pushes import require_worker
+from app.usecases.obligations import require_writer
+from app.wiring import check_keys
+
+
+class How(StrEnum):
+    """How somebody said so."""
+
+    SIGNED = "signed"
+    SPOKEN = "spoken"
+    PAGE = "page"
+
+
+def consent(
+    *,
+    worker: Annotated[int, typer.Option("--worker", metavar="编号", min=1, max=HIGHEST_ID, help="本人的编号")],
+    channel: Annotated[Channel, typer.Option("--channel", help="哪个渠道：短信、微信、语音电话、站内消息")],
+    how: Annotated[How, typer.Option("--how", help="怎么说的：签字、口头、本人在页面上点的")] = How.SIGNED,
+    ends: Annotated[bool, typer.Option("--end", help="本人不要了")] = False,
+    by: Annotated[str, typer.Option("--by", metavar="谁", help="谁记的：broker/代码、clerk/代码、officer/代码")],
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Note a consent or its end; again, it changes nothing."""
+    with at_work(as_json=as_json, data=data) as house:
+        require_current_schema(house)
+        check_keys(house)
+        now = house.clock.now()
+        with write_session(house.engine) as session:
+            require_writer(session, by)
+            require_worker(session, worker)
+            if ends:
+                end_consent(session, worker_id=worker, channel=channel, how=how.value, actor=by, now=now)
+            else:
+                give_consent(
+                    session, worker_id=worker, channel=channel, how=how.value, actor=by, now=now, keys=house.keys
+                )
+        document = {"worker": worker, "channel": channel.value, "consents": not ends}
+        answer(document, f"{channel.label}：{'本人不要了' if ends else '本人同意'}", as_json=as_json)

@@ -1,0 +1,71 @@
+"""A posting that somebody is told of or handed on paper: how it stands and fits now, as the matcher sees it."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.domain.workers import priority_of
+from app.kit.clock import china_date
+from app.kit.errors import NotFound
+from app.store import postings, workers
+from app.store.workers import Worker
+from app.usecases.areas import AreaUnknown
+from app.usecases.matchmaking import Matchmaker, RankedPosting
+from app.usecases.obligations import TalkedPush
+from app.usecases.placements import PostingUnknown
+from app.usecases.plans import profile_of
+from app.usecases.pushes import is_open, job_of
+
+
+class WorkerUnknown(NotFound):
+    """There is no such person."""
+
+    code = "worker_unknown"
+    title = "没有这个编号的人"
+
+
+def require_worker(session: Session, worker_id: int) -> Worker:
+    """The person of a number.
+
+    Raises:
+        WorkerUnknown: there is no such person.
+    """
+    worker = workers.find_worker(session, worker_id)
+    if worker is None:
+        raise WorkerUnknown
+    return worker
+
+
+def judge_posting(
+    session: Session, matchmaker: Matchmaker, *, worker_id: int, posting_id: int, now: datetime
+) -> TalkedPush:
+    """What the ledger keeps of a posting that a person is being told of.
+
+    A posting that the matcher bars, or does not know since it is over, is told with that: nobody is kept from writing
+    down what happened, and it will not count.
+
+    Raises:
+        WorkerUnknown: there is no such person.
+        PostingUnknown: there is no such posting.
+        app.usecases.areas.AreaUnknown: the place of their home is not known.
+    """
+    worker, posting = require_worker(session, worker_id), postings.find_posting(session, posting_id)
+    if posting is None:
+        raise PostingUnknown
+    today = china_date(now)
+    statuses = workers.list_statuses(session, on=today, worker_ids=[worker_id]).get(worker_id, frozenset())
+    found = matchmaker.explain(profile_of(worker, priority=priority_of(statuses)), posting_id, today=today)
+    fits = found if isinstance(found, RankedPosting) else None
+    if fits is not None and fits.distance_km is None:
+        raise AreaUnknown("这个岗位在哪里查不到，量不出离家多远")
+    return TalkedPush(
+        posting=posting_id,
+        job=job_of(posting),
+        is_open=is_open(posting, at=now),
+        places=posting.openings,
+        bar=None if fits is not None else "not_listed" if found is None else getattr(found, "code", None),
+        skill_permille=0 if fits is None else round(fits.parts["skill"] * 1000),
+        metres=0 if fits is None or fits.distance_km is None else round(fits.distance_km * 1000),
+        reach_metres=worker.max_km * 1000,
+        reasons=() if fits is None else tuple(reason.code for reason in fits.reasons),
+    )
