@@ -19,6 +19,7 @@ from app.domain.areas import CHONGQING, AreaLevel, Precision, great_circle_km
 from app.domain.employers import EmployerKind, is_social_credit_code
 from app.domain.hours import MIDNIGHT, hour_of_end
 from app.domain.identities import birth_date_of, id_check, is_id_number, is_mobile_phone, sex_of
+from app.domain.ledger import EntryKind, Grade
 from app.domain.occupations import Lane
 from app.domain.pay import Pay, PayUnit
 from app.domain.postings import (
@@ -30,6 +31,7 @@ from app.domain.postings import (
     age_limits_in,
     screen,
 )
+from app.domain.spells import SpellEnd
 from app.domain.workers import Education, Evidence, Limit, Status, WorkerOrigin, age_on, is_over_age
 from app.kit.clock import china_date
 from app.kit.database import open_engine, read_session, write_session
@@ -44,7 +46,9 @@ from app.store.industries import Industry
 from app.store.occupations import Occupation
 from app.store.policies import Policy
 from app.store.postings import Posting, is_listed
+from app.store.spells import SpellRow
 from app.store.workers import Worker, WorkerStatus
+from app.usecases.ledger import list_entries
 from app.usecases.postings import shelf_life_days
 from seed.demo import ReferenceMissing, load_demo, sample_postings_path
 from seed.dice import Dice, Urn
@@ -149,6 +153,7 @@ def test_the_demo_loads_once_on_both_databases(database: Engine, keys: KeyRing) 
         ("演示岗位", 300),
         ("演示求职者", 40),
         ("演示培训班和经纪人", counts["course_sessions"] + counts["brokers"]),
+        ("演示台账", counts["ledger"]),
     ]
     told.clear()
     again = add_demo(database, keys, postings=500, report=lambda name, number: told.append((name, number)))
@@ -609,3 +614,30 @@ def test_most_who_are_registered_are_in_the_care_of_a_broker_of_their_district(r
     cared_for = {case.worker_id for case in cases}
     assert cared_for < registered
     assert len(cared_for) == len(cases) > 0.85 * len(registered)
+
+
+def test_the_ledger_holds_spells_in_every_state(sqlite_database: Engine, keys: KeyRing) -> None:
+    load_reference(sqlite_database, now=NOW, report=silent)
+    counts = add_demo(sqlite_database, keys, workers=1500)
+    with read_session(sqlite_database) as session:
+        spells = session.scalars(select(SpellRow)).all()
+        entries = list_entries(session)
+    assert (len(spells), len(entries)) == (counts["spells"], counts["ledger"])
+    assert {spell.end for spell in spells} == {None, SpellEnd.EMPLOYED, SpellEnd.MOVED_AWAY}
+    assert {entry.kind for entry in entries} >= {
+        EntryKind.SPELL_OPENED,
+        EntryKind.SPELL_CLOSED,
+        EntryKind.BRIEFING,
+        EntryKind.GUIDANCE,
+        EntryKind.PUSH,
+        EntryKind.TRAINING,
+        EntryKind.ANSWER,
+        EntryKind.REFUSAL,
+        EntryKind.ATTEMPT,
+        EntryKind.START,
+    }
+    assert {entry.evidence for entry in entries} == {None, *Grade}
+    known = {entry.id for entry in entries}
+    for entry in entries:
+        assert entry.happened_at <= entry.written_at <= NOW
+        assert entry.refers_to is None or entry.refers_to in known

@@ -133,7 +133,7 @@ def test_a_changed_file_updates_its_rows_in_place(
     before = dump(database)
     change_file("cq_townships_2025.csv", lambda text: text.replace("500237109,官渡镇,", "500237109,官渡新镇,"))
     change_file("industries_gbt4754_2017.csv", lambda text: text.replace(",谷物种植,", ",谷物与豆类种植,"))
-    change_file("policies.toml", lambda text: text.replace("value = 0.3", "value = 0.35"))
+    change_file("policies.toml", lambda text: text.replace("value = 0.3", "value = 0.35", 1))
     load(database)
     after = dump(database)
     for table, changed in (("areas", 1), ("industries", 1), ("local_settings", 1), ("occupations", 0)):
