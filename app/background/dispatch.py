@@ -15,8 +15,8 @@ from app.kit.database import read_session, write_session
 from app.usecases.areas import AreaBook
 from app.usecases.dispatch import Claim, Post, carry_out, claim_ready, settle
 from app.usecases.letters import LetterWriter
-from app.usecases.pushes import expire_pushes
-from app.usecases.receipts import apply_receipts
+from app.usecases.pushes import are_pushes_over, expire_pushes
+from app.usecases.receipts import apply_receipts, are_receipts_waiting
 from app.usecases.send_rules import load_send_rules
 from app.wiring import House
 
@@ -181,10 +181,16 @@ def receipts_loop(house: House) -> Loop:
     """The loop that makes of receipts and replies what follows from them, and ends pushes whose time is over."""
 
     def step() -> None:
-        post, now = post_of(house), house.clock.now()
-        with write_session(house.engine) as session:
-            apply_receipts(session, post, readers=house.callbacks, now=now, keys=house.keys, chance=random.random)
-        with write_session(house.engine) as session:
-            expire_pushes(session, now=now)
+        now = house.clock.now()
+        # Asked by a reader, who waits for nobody: mostly there is nothing to write.
+        with read_session(house.engine) as session:
+            are_waiting, are_over = are_receipts_waiting(session), are_pushes_over(session, now=now)
+        if are_waiting:
+            post = post_of(house)
+            with write_session(house.engine) as session:
+                apply_receipts(session, post, readers=house.callbacks, now=now, keys=house.keys, chance=random.random)
+        if are_over:
+            with write_session(house.engine) as session:
+                expire_pushes(session, now=now)
 
     return Loop("receipts", RECEIPTS_EVERY_S, step)

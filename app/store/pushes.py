@@ -263,6 +263,12 @@ def lock_expired(session: Session, *, now: datetime, states: Iterable[PushState]
     ).all()
 
 
+def has_expired(session: Session, *, now: datetime, states: Iterable[PushState]) -> bool:
+    """Whether a push in one of these states has its time behind it."""
+    chosen = select(Push.id).where(Push.state.in_(list(states)), Push.expires_at <= now).limit(1)
+    return session.scalar(chosen) is not None
+
+
 def count_by_state(session: Session, *, made_for: str | None = None) -> dict[PushState, int]:
     """How many pushes stand in each state, every state that occurs."""
     chosen = select(Push.state, func.count()).group_by(Push.state)
@@ -296,6 +302,11 @@ def follow_up(session: Session, push: Push, answer: Answer | None, *, now: datet
 def find_receipt(session: Session, digest: str) -> Receipt | None:
     """A receipt that came before, by its digest."""
     return session.scalars(select(Receipt).where(Receipt.digest == digest)).first()
+
+
+def has_unapplied_receipts(session: Session) -> bool:
+    """Whether there is a receipt that nothing was made of yet."""
+    return session.scalar(select(Receipt.id).where(Receipt.applied_at.is_(None)).limit(1)) is not None
 
 
 def lock_unapplied_receipts(session: Session, *, limit: int) -> Sequence[Receipt]:

@@ -6,7 +6,6 @@ from sqlalchemy.orm import Session
 
 from app.domain.workers import priority_of
 from app.kit.clock import china_date
-from app.kit.errors import NotFound
 from app.store import postings, workers
 from app.store.workers import Worker
 from app.usecases.areas import AreaUnknown
@@ -15,13 +14,7 @@ from app.usecases.obligations import TalkedPush
 from app.usecases.placements import PostingUnknown
 from app.usecases.plans import profile_of
 from app.usecases.pushes import is_open, job_of
-
-
-class WorkerUnknown(NotFound):
-    """There is no such person."""
-
-    code = "worker_unknown"
-    title = "没有这个编号的人"
+from app.usecases.workers import WorkerUnknown
 
 
 def require_worker(session: Session, worker_id: int) -> Worker:

@@ -36,6 +36,7 @@ from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import Matchmaker, Profile, ResolvedWords
 from app.usecases.pushes import Intent, intend_pushes, is_open
 from app.usecases.recipients import MOST_AT_ONCE, PlanRules, Recipient, Recipients, read_recipients
+from app.usecases.workers import WorkerUnknown
 from matching import Match, MatchIndex, RankedTable, Seeker, SnapshotBroken, plan_all
 from matching.chunks import ChunkedRanking, Task, digest_of
 from matching.index import Prices
@@ -49,13 +50,6 @@ PUSHES_AT_ONCE = 300  # a transaction; others who write wait for its end
 _FEWEST_MORE = 8
 
 OnProgress = Callable[[int, int], None]
-
-
-class WorkerUnknown(NotFound):
-    """There is no such worker."""
-
-    code = "worker_unknown"
-    title = "没有登记这个人"
 
 
 # --- who, and what there is -------------------------------------------------------------------------------------------

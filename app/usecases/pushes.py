@@ -28,7 +28,8 @@ from app.store.pushes import Attempt, Push, PushChange
 from app.usecases.ledger import append_entry
 
 LINK_CHARACTERS = 10  # 60 bits: what a text message has room for, and too many to try over the network
-OPEN_STATES = (PushState.QUEUED, PushState.SENDING, PushState.SENT, PushState.UNCERTAIN, PushState.FAILED)
+# Not `sending`: somebody holds it, and when the lease is over it is uncertain.
+_ENDED_IN_TIME = (PushState.QUEUED, PushState.SENT, PushState.UNCERTAIN, PushState.FAILED, PushState.SUPPRESSED)
 _FOLLOWED_UP = frozenset({Answer.INTERESTED, Answer.CALL_ME})
 
 
@@ -272,23 +273,24 @@ def count_pushes(session: Session, *, made_for: str) -> dict[PushState, int]:
     return {state: found.get(state, 0) for state in PushState}
 
 
+def are_pushes_over(session: Session, *, now: datetime) -> bool:
+    """Whether `expire_pushes` would find any."""
+    return store.has_expired(session, now=now, states=_ENDED_IN_TIME)
+
+
 def expire_pushes(session: Session, *, now: datetime, limit: int = 500) -> int:
     """End pushes whose time is over without their having arrived; how many.
 
     One that left and was not heard of is ended too: it is never sent again, and a receipt may still come.
     """
-    expired = store.lock_expired(session, now=now, states=(*OPEN_STATES, PushState.SUPPRESSED), limit=limit)
-    number = 0
+    expired = store.lock_expired(session, now=now, states=_ENDED_IN_TIME, limit=limit)
     for push in expired:
-        if push.state is PushState.SENDING:
-            continue  # somebody holds it; when the lease is over it is uncertain
         _change(session, push, PushState.EXPIRED, why="time_over", now=now)
         for attempt in store.lock_attempts(session, push.id):
             if attempt.done_at is None:
                 _finish(attempt, now=now)
-        number += 1
     session.flush()
-    return number
+    return len(expired)
 
 
 def expire_push(session: Session, push: Push, attempt: Attempt, *, why: str, now: datetime) -> None:

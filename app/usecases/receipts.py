@@ -62,6 +62,11 @@ def store_receipt(
     return True
 
 
+def are_receipts_waiting(session: Session) -> bool:
+    """Whether `apply_receipts` would find any."""
+    return store.has_unapplied_receipts(session)
+
+
 def apply_receipts(
     session: Session,
     post: Post,

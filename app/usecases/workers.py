@@ -14,6 +14,7 @@ from app.domain.areas import CHONGQING, AreaLevel
 from app.domain.identities import birth_date_of, is_id_number, is_mobile_phone, sex_of
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin, may_work
 from app.kit.database import reserve_ids
+from app.kit.errors import NotFound
 from app.kit.keys import KeyRing
 from app.store.audit import record_act
 from app.store.identities import NewIdentity, add_identities, find_by_id_numbers
@@ -26,6 +27,13 @@ from app.usecases.spells import sync_spells
 _ID_NUMBER_DIGITS = 18
 _NAME_CHARACTERS = 60
 _PEOPLE_A_WRITE = 5_000
+
+
+class WorkerUnknown(NotFound):
+    """There is no such person."""
+
+    code = "worker_unknown"
+    title = "没有这个编号的人"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,6 @@ from app.usecases.plans import (
     PlanMissing,
     PlannedPush,
     PlanReport,
-    WorkerUnknown,
     make_pushes,
     plan_for,
     plan_pushes,
@@ -36,6 +35,7 @@ from app.usecases.plans import (
 )
 from app.usecases.pushes import answer_push, count_pushes, job_of
 from app.usecases.spells import close_spell, find_open_spell, open_spells
+from app.usecases.workers import WorkerUnknown
 from app.wiring import House, load_matchmaker
 from tests.deliveries import Teller
 from tests.houses import add_posting
