@@ -1,6 +1,6 @@
 """All routes that programs call, in the order in which they are documented; what `main` plugs in."""
 
-from app.api import areas, callbacks, feed, health, matches, occupations, postings, schema
+from app.api import areas, callbacks, duties, feed, health, matches, occupations, postings, schema
 
 ROUTERS = (
     areas.router,
@@ -8,6 +8,7 @@ ROUTERS = (
     postings.router,
     matches.router,
     feed.router,
+    duties.router,
     callbacks.router,
     health.router,
     schema.router,

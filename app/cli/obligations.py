@@ -8,16 +8,17 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from app.cli.databases import require_current_schema
-from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
+from app.api.duties import due_out, group_name
+from app.cli.databases import matchmaker_of, require_current_schema
+from app.cli.terminal import AsJson, DataFolder, answer, at_work
 from app.domain.ledger import Entry, EntryKind, Grade
 from app.domain.obligations import SERVICES, SpellDuties
 from app.kit.database import HIGHEST_ID, read_session
 from app.usecases.areas import AreaBook
-from app.usecases.obligations import DueBy, DueGroup, DueList, DuePerson, NextStep, list_due, look_at
+from app.usecases.obligations import DueBy, DueList, NextStep, list_due, look_at
+from app.usecases.plans import suggest_for
 
 ROWS_SHOWN = 20
-NOBODY = "没有经纪人"
 _HEADINGS = {DueBy.BROKER: "经纪人", DueBy.VILLAGE: "乡镇街道", DueBy.DISTRICT: "区县"}
 
 
@@ -40,18 +41,22 @@ def due(
 ) -> None:
     """Tell what is overdue and soon due. Changes nothing."""
     with at_work(as_json=as_json, data=data) as house:
-        require_current_schema(house)
         rows = limit if limit is not None or as_json else ROWS_SHOWN
+        matchmaker, now = matchmaker_of(house), house.clock.now()
+        areas = matchmaker.areas
         with read_session(house.engine) as session:
-            try:
-                areas = AreaBook.load(session, on=house.clock.today())
-            except LookupError:
-                raise Failed("还没有参考数据，请先运行：jiujin seed reference", code="reference_missing") from None
             found = list_due(
-                session, now=house.clock.now(), by=by, district=district, broker=broker, limit=rows, areas=areas
+                session,
+                now=now,
+                by=by,
+                district=district,
+                broker=broker,
+                limit=rows,
+                areas=areas,
+                suggest=lambda worker_ids: suggest_for(session, matchmaker, worker_ids, now=now),
             )
         if as_json:
-            answer(_document(found, areas), "", as_json=True)
+            answer(due_out(found, areas), "", as_json=True)
         else:
             _print(found, areas, Console())
 
@@ -120,52 +125,6 @@ def _print_standing(found: SpellDuties, entries: Sequence[Entry], console: Conso
     console.print("\n".join(lines), markup=False, highlight=False)
 
 
-def _document(found: DueList, areas: AreaBook) -> dict[str, Any]:
-    return {
-        "by": found.by.value,
-        "today": found.today,
-        "registered": found.registered,
-        "overdue": found.overdue,
-        "due_soon": found.due_soon,
-        "left_out": found.left_out,
-        "people": [_person_out(person, areas) for person in found.people],
-        "groups": [
-            {
-                "key": group.key,
-                "name": _name(found.by, group, areas),
-                "registered": group.registered,
-                "overdue": group.overdue,
-                "due_soon": group.due_soon,
-                "missing": {kind.value: missing for kind, missing in group.missing.items()},
-            }
-            for group in found.groups
-        ],
-    }
-
-
-def _person_out(person: DuePerson, areas: AreaBook) -> dict[str, Any]:
-    return {
-        "worker": person.worker_id,
-        "spell": person.spell_id,
-        "opened_on": person.opened_on,
-        "home": {"code": person.home_area_code, "name": areas.told(person.home_area_code)},
-        "broker": person.broker,
-        "state": person.state.value,
-        "due_on": person.due_on,
-        "next": [
-            {
-                "service": step.kind.value,
-                "missing": step.missing,
-                "due_on": step.due_on,
-                "state": step.state.value,
-                "text": step.text,
-                **step.what,
-            }
-            for step in person.steps
-        ],
-    }
-
-
 def _print(found: DueList, areas: AreaBook, console: Console) -> None:
     if found.people:
         console.print(_people_table(found, areas))
@@ -188,7 +147,7 @@ def _people_table(found: DueList, areas: AreaBook) -> Table:
         table.add_row(
             str(person.worker_id),
             areas.told(person.home_area_code),
-            Text(person.broker or NOBODY),
+            Text(person.broker or "没有"),
             person.state.label,
             person.due_on.isoformat(),
             Text("\n".join(_told(step) for step in person.steps)),
@@ -206,7 +165,7 @@ def _groups_table(found: DueList, areas: AreaBook) -> Table:
         table.add_column(heading, overflow="fold")
     for group in found.groups:
         table.add_row(
-            Text(_name(found.by, group, areas)),
+            Text(group_name(found.by, group, areas)),
             *(str(number) for number in (group.registered, group.overdue, group.due_soon)),
             *_missing(group.missing),
         )
@@ -215,9 +174,3 @@ def _groups_table(found: DueList, areas: AreaBook) -> Table:
 
 def _missing(missing: Mapping[EntryKind, int]) -> list[str]:
     return [str(missing[kind]) for kind in SERVICES]
-
-
-def _name(by: DueBy, group: DueGroup, areas: AreaBook) -> str:
-    if by is DueBy.BROKER:
-        return group.key or NOBODY
-    return areas.told(group.key) or group.key

@@ -78,6 +78,8 @@ NEXT: dict[PushState, frozenset[PushState]] = {
     PushState.ANSWERED: frozenset(),
 }
 """What may follow each state. Nothing leads out of `delivered` but the person's answer."""
+MAY_ARRIVE = frozenset(state for state, after in NEXT.items() if PushState.DELIVERED in after)
+"""States in which a push has not arrived and still may."""
 
 
 class Urgency(IntEnum):

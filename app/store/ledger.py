@@ -40,7 +40,7 @@ class LedgerEntry(Base):
     channel: Mapped[Channel | None]
     evidence: Mapped[Grade | None]
     happened_at: Mapped[datetime]
-    written_at: Mapped[datetime]
+    written_at: Mapped[datetime] = mapped_column(index=True)
     actor: Mapped[str] = mapped_column(String(60))
     refers_to: Mapped[int | None] = mapped_column(index=True)
     facts: Mapped[dict[str, Any]] = mapped_column(Json)

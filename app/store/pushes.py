@@ -4,7 +4,7 @@ A push is the intent: this posting to this person, because. Each attempt on a ch
 one push has at most one that is not done. The state of a push is changed through `usecases.pushes` alone.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ from sqlalchemy import ForeignKey, Index, Row, SmallInteger, String, Text, Uniqu
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel
-from app.domain.pushes import Answer, Outcome, PushCause, PushState, Unsuitable
+from app.domain.pushes import MAY_ARRIVE, Answer, Outcome, PushCause, PushState, Unsuitable
 from app.kit.database import Base, Json
 
 
@@ -158,6 +158,33 @@ def lock_push(session: Session, push_id: int) -> Push | None:
     ).first()
 
 
+def lock_undelivered(session: Session, *, worker_id: int, posting_id: int) -> Push | None:
+    """The last push of a posting to a person, locked, if it may still arrive."""
+    return session.scalars(
+        select(Push)
+        .where(Push.worker_id == worker_id, Push.posting_id == posting_id)
+        .where(Push.entry_id.is_(None), Push.state.in_(MAY_ARRIVE))
+        .order_by(Push.id.desc())
+        .limit(1)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).first()
+
+
+def list_to_hand(session: Session, worker_ids: Collection[int], *, now: datetime, by_hand: bool) -> list[Push]:
+    """Pushes to these people that may still arrive, in order of id; no more people than a query takes.
+
+    `by_hand`: only those that wait for somebody who brings them, since no machine may or can send them.
+    """
+    chosen = select(Push).where(Push.worker_id.in_({*worker_ids}), Push.state.in_(MAY_ARRIVE), Push.expires_at > now)
+    if by_hand:
+        waits = exists().where(
+            Attempt.push_id == Push.id, Attempt.done_at.is_(None), Attempt.channel.in_((Channel.VISIT, Channel.SLIP))
+        )
+        chosen = chosen.where(waits)
+    return list(session.scalars(chosen.order_by(Push.id)))
+
+
 def lock_attempts(session: Session, push_id: int) -> Sequence[Attempt]:
     """The attempts of a push that is locked already, read anew, in the order of their numbers."""
     return session.scalars(
@@ -208,14 +235,14 @@ class MadePush:
     has_left: bool
 
 
-def list_made_pushes(session: Session, *, worker_id: int | None = None) -> Iterator[MadePush]:
-    """Every push, or every one to one person; read as they are taken."""
+def list_made_pushes(session: Session, *, worker_ids: Collection[int] | None = None) -> Iterator[MadePush]:
+    """Every push, or every one to these people, no more of them than a query takes; read as they are taken."""
     has_left = exists().where(Attempt.push_id == Push.id, Attempt.left_at.is_not(None))
     made = (Push.worker_id, Push.spell_id, Push.posting_id, Push.job)
     stands = (Push.cause, Push.state, Push.state_at, Push.created_at)
     chosen = select(*made, *stands, (Push.state == PushState.EXPIRED) & has_left)
-    if worker_id is not None:
-        chosen = chosen.where(Push.worker_id == worker_id)
+    if worker_ids is not None:
+        chosen = chosen.where(Push.worker_id.in_({*worker_ids}))
     rows: Iterable[Any] = session.execute(chosen, execution_options={"yield_per": 1000})
     for row in rows:
         yield MadePush(*row)

@@ -21,7 +21,9 @@ from app.store import (
     policies,
     postings,
     pushes,
+    slips,
     spells,
+    staff_keys,
     workers,
 )
 
@@ -42,7 +44,9 @@ TABLES = (
     policies,
     postings,
     pushes,
+    slips,
     spells,
+    staff_keys,
     workers,
 )
 METADATA = Base.metadata

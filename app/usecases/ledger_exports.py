@@ -5,7 +5,6 @@ notes in it stay sealed.
 """
 
 import base64
-import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,10 +13,9 @@ from sqlalchemy.orm import Session
 from app.domain.entries import columns, entry_key
 from app.domain.ledger import Entry
 from app.domain.merkle_trees import grow
-from app.kit.database import HIGHEST_ID
 from app.kit.errors import Conflict, Gone
-from app.kit.keys import KeyRing, keyed_digests
-from app.kit.tokens import CODE_ALPHABET, clean_code, same_token
+from app.kit.keyed_codes import keyed_code, read_keyed_code
+from app.kit.keys import KeyRing
 from app.store.ledger import (
     find_committed,
     find_leaf,
@@ -192,13 +190,12 @@ def _told_proof(proof: Sequence[bytes]) -> list[str]:
 
 # --- short codes ------------------------------------------------------------------------------------------------------
 
-_CODE_CHARACTERS = 8
 _PURPOSE = "ledger_receipt"
 
 
 def receipt_code(entry_id: int, *, keys: KeyRing) -> str:
     """The short code of an entry's receipt: its id and eight characters that nobody without the ring can make up."""
-    return _code_of(entry_id, keyed_digests(keys, str(entry_id), purpose=_PURPOSE)[0])
+    return keyed_code(keys, entry_id, purpose=_PURPOSE)
 
 
 def find_by_code(typed: str, *, keys: KeyRing) -> int:
@@ -207,19 +204,7 @@ def find_by_code(typed: str, *, keys: KeyRing) -> int:
     Raises:
         ReceiptCodeWrong: the code belongs to no entry.
     """
-    told = clean_code(typed)
-    number = told[:-_CODE_CHARACTERS]
-    if number.isascii() and number.isdecimal() and int(number) <= HIGHEST_ID:
-        digests = keyed_digests(keys, number, purpose=_PURPOSE)
-        if any(same_token(clean_code(_code_of(int(number), digest)), told) for digest in digests):
-            return int(number)
-    raise ReceiptCodeWrong
-
-
-def _code_of(entry_id: int, digest: str) -> str:
-    number = int.from_bytes(hashlib.sha256(digest.encode()).digest(), "big")
-    letters = ""
-    for _ in range(_CODE_CHARACTERS):
-        number, at = divmod(number, len(CODE_ALPHABET))
-        letters += CODE_ALPHABET[at]
-    return f"{entry_id}-{letters[:4]}-{letters[4:]}"
+    entry_id = read_keyed_code(keys, typed, purpose=_PURPOSE)
+    if entry_id is None:
+        raise ReceiptCodeWrong
+    return entry_id

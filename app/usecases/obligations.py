@@ -34,8 +34,10 @@ from app.store import briefings, brokers, courses, policies
 from app.store import spells as spells_store
 from app.store.ledger import find_entry
 from app.store.occupations import list_codes_of
+from app.store.pushes import Push, lock_push, lock_undelivered
 from app.usecases.areas import AreaBook
 from app.usecases.ledger import LedgerEntryUnknown, append_entry, list_entries
+from app.usecases.pushes import deliver_push, note_answer
 
 FIGURES = {
     EntryKind.BRIEFING: ("8.5", "policy_briefings"),
@@ -59,15 +61,15 @@ SETTINGS = (
 )
 WRITERS = ("broker", "clerk", "officer")
 """Who signs entries, each as `role/code`."""
-BEST_POSTINGS = 3
 _CODE = re.compile(r"[\w.-]+")
 _ACTOR_CHARACTERS = 60
 _PEOPLE_AT_ONCE = 1_000
 
 _Value = TypeVar("_Value")
+_Row = TypeVar("_Row")
 
-Suggest = Callable[[int, frozenset[int]], Sequence[Any]]
-"""Given a worker's id and the postings that they were sent already: the best that they have not seen, best first."""
+Suggest = Callable[[Collection[int]], Mapping[int, Sequence[int]]]
+"""Given workers' ids, a thousand at most: the postings that each should be pushed next, best first."""
 
 
 # --- rules ------------------------------------------------------------------------------------------------------------
@@ -256,6 +258,9 @@ def record_service(
 ) -> Entry:
     """Write down what was done for a person, in the spell that ran on that day. Whether it counts is not judged here.
 
+    A posting told to somebody for whom a push of it was made and has not arrived makes that push arrive: it is sent no
+    more.
+
     Args:
         session: a transaction that the caller commits.
         service: what was done.
@@ -287,6 +292,22 @@ def record_service(
     faults.extend(_service_faults(session, service, day=china_date(happened_at)))
     if faults:
         raise Invalid(fields=faults)
+    if isinstance(service, TalkedPush) and (push := _made_push(session, service, worker_id, happened_at=happened_at)):
+        deliver_push(
+            session,
+            push,
+            channel=channel,
+            evidence=evidence,
+            happened_at=happened_at,
+            actor=actor,
+            now=now,
+            keys=keys,
+            facts={**_facts(service), "push": push.id, **_talk(minutes, note)},
+            note=note if note and note.strip() else None,
+        )
+        written = None if push.entry_id is None else find_entry(session, push.entry_id)
+        assert written is not None  # noqa: S101  it was just written
+        return written
     return _append_deed(
         session,
         service.kind,
@@ -430,11 +451,16 @@ def record_answer(
         faults.append(FieldFault("happened_at", "before_push", "回应的时间在推送之前，请核对"))
     if faults:
         raise Invalid(fields=faults)
-    reason = None if answer is not Answer.UNSUITABLE or why is None else why.value
+    reason = why if answer is Answer.UNSUITABLE else None
+    made = told.facts.get("push")
+    answered = lock_push(session, made) if evidence is Grade.A and isinstance(made, int) else None
+    if answered is not None:
+        note_answer(session, answered, answer, why=reason, now=now)
+    facts = {"push": made, "answer": answer.value, "why": None if reason is None else reason.value}
     return _append_deed(
         session,
         EntryKind.ANSWER,
-        {"push": told.facts.get("push"), "answer": answer.value, "why": reason} | _talk(minutes, note),
+        facts | _talk(minutes, note),
         worker_id=told.worker_id,
         channel=channel,
         evidence=evidence,
@@ -517,6 +543,13 @@ def _kind_faults(service: EntryKind | None) -> list[FieldFault]:
 def _is_push_of(session: Session, entry_id: int, worker_id: int) -> bool:
     found = find_entry(session, entry_id)
     return found is not None and found.kind is EntryKind.PUSH and found.worker_id == worker_id
+
+
+def _made_push(session: Session, told: TalkedPush, worker_id: int, *, happened_at: datetime) -> Push | None:
+    """The push of this posting that was made in the spell of that day and has not arrived, locked."""
+    push = lock_undelivered(session, worker_id=worker_id, posting_id=told.posting)
+    spell = spells_store.find_spell_on(session, worker_id, on=china_date(happened_at))
+    return push if push is not None and spell is not None and push.spell_id == spell.id else None
 
 
 def _talk(minutes: int | None, note: str | None) -> dict[str, Fact]:
@@ -613,6 +646,10 @@ class DistrictUnknown(NotFound):
     title = "没有这个区县"
 
 
+DueKey = tuple[int, int, int | str]
+"""Where a row stands in its list: rows are sorted by it, and no two have the same."""
+
+
 class DueBy(StrEnum):
     """By what the list of what is due is made."""
 
@@ -668,7 +705,7 @@ class DueGroup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DueList:
-    """What is due on a day; `left_out` tells how many rows the limit has cut off."""
+    """What is due on a day. `left_out` tells how many rows were cut off, `last` where to go on, if any were."""
 
     by: DueBy
     today: date
@@ -678,11 +715,12 @@ class DueList:
     people: tuple[DuePerson, ...]
     groups: tuple[DueGroup, ...]
     left_out: int
+    last: DueKey | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Looked:
-    """One open spell as it was looked at, with the texts that the person was given and the postings they were sent."""
+    """One open spell as it was looked at, with the texts that the person was given."""
 
     spell: Spell
     home_area_code: str
@@ -691,7 +729,6 @@ class _Looked:
     found: SpellDuties
     state: DutyState
     texts: frozenset[tuple[Fact, Fact]]
-    postings: frozenset[int]
 
     @property
     def is_due(self) -> bool:
@@ -709,6 +746,7 @@ def list_due(
     district: str | None = None,
     broker: str | None = None,
     limit: int | None = None,
+    after: DueKey | None = None,
     areas: AreaBook | None = None,
     suggest: Suggest | None = None,
 ) -> DueList:
@@ -721,6 +759,7 @@ def list_due(
         district: only people at home there.
         broker: only people in the care of the broker with this code today.
         limit: how many rows at most.
+        after: only rows behind the one with this key, in a list that was made in the same way.
         areas: today's areas, if they are at hand; read otherwise.
         suggest: finds postings for a person; without it no postings are proposed.
 
@@ -736,15 +775,17 @@ def list_due(
     if district is not None and district not in {fact.code for fact in areas.districts()}:
         raise DistrictUnknown
     looked = _look(session, now=now, today=today, district=district, broker=broker)
-    due = sorted((one for one in looked if one.is_due), key=_pressing)
+    due = [one for one in looked if one.is_due]
     people: Sequence[DuePerson] = ()
     groups: Sequence[DueGroup] = ()
+    last: DueKey | None = None
     if by is DueBy.PERSON:
-        people = _people(session, due[:limit], today=today, areas=areas, suggest=suggest)
-        rows = len(due)
+        chosen, left_out = _cut(due, _pressing, after=after, limit=limit)
+        people = _people(session, chosen, today=today, areas=areas, suggest=suggest)
+        last = _pressing(chosen[-1]) if left_out else None
     else:
-        groups = _groups(looked, by=by, areas=areas)
-        rows, groups = len(groups), groups[:limit]
+        groups, left_out = _cut(_groups(looked, by=by, areas=areas), _heaviest, after=after, limit=limit)
+        last = _heaviest(groups[-1]) if left_out else None
     return DueList(
         by=by,
         today=today,
@@ -753,8 +794,17 @@ def list_due(
         due_soon=sum(one.state is DutyState.DUE_SOON for one in due),
         people=tuple(people),
         groups=tuple(groups),
-        left_out=rows - len(people) - len(groups),
+        left_out=left_out,
+        last=last,
     )
+
+
+def _cut(
+    rows: Iterable[_Row], key: Callable[[_Row], DueKey], *, after: DueKey | None, limit: int | None
+) -> tuple[list[_Row], int]:
+    """The first rows behind a key, in order, and how many more there are."""
+    following = sorted((row for row in rows if after is None or key(row) > after), key=key)
+    return following[:limit], len(following) - len(following[:limit])
 
 
 def _look(session: Session, *, now: datetime, today: date, district: str | None, broker: str | None) -> list[_Looked]:
@@ -776,23 +826,7 @@ def _look(session: Session, *, now: datetime, today: date, district: str | None,
                 (entry.facts.get("text"), entry.facts.get("version"))
                 for entry in _unstruck(entries, found, EntryKind.BRIEFING)
             }
-            postings = {
-                posting
-                for entry in _unstruck(entries, found, EntryKind.PUSH)
-                if isinstance(posting := entry.facts.get("posting"), int)
-            }
-            looked.append(
-                _Looked(
-                    spell,
-                    home_area_code,
-                    wants,
-                    code,
-                    found,
-                    found.state,
-                    texts=frozenset(texts),
-                    postings=frozenset(postings),
-                )
-            )
+            looked.append(_Looked(spell, home_area_code, wants, code, found, found.state, texts=frozenset(texts)))
     return looked
 
 
@@ -801,8 +835,13 @@ def _unstruck(entries: Iterable[Entry], found: SpellDuties, kind: EntryKind) -> 
     return [entry for entry in entries if entry.kind is kind and uncounted.get(entry.id) is not Why.STRUCK]
 
 
-def _pressing(one: _Looked) -> tuple[bool, date, int]:
-    return one.state is not DutyState.OVERDUE, one.found.due_on or date.max, one.spell.worker_id
+def _pressing(one: _Looked) -> DueKey:
+    """Overdue first, then by the day."""
+    return one.state is not DutyState.OVERDUE, (one.found.due_on or date.max).toordinal(), one.spell.worker_id
+
+
+def _heaviest(group: DueGroup) -> DueKey:
+    return -group.overdue, -group.due_soon, group.key
 
 
 def _groups(looked: Sequence[_Looked], *, by: DueBy, areas: AreaBook) -> list[DueGroup]:
@@ -828,8 +867,7 @@ def _groups(looked: Sequence[_Looked], *, by: DueBy, areas: AreaBook) -> list[Du
         )
         for key, those in members.items()
     ]
-    groups = [group for group in groups if group.overdue or group.due_soon]
-    return sorted(groups, key=lambda group: (-group.overdue, -group.due_soon, group.key))
+    return [group for group in groups if group.overdue or group.due_soon]
 
 
 # --- what to do next --------------------------------------------------------------------------------------------------
@@ -840,12 +878,17 @@ def _people(
 ) -> list[DuePerson]:
     texts = briefings.list_texts(session, on=today)
     offers = _Offers(session, today=today, areas=areas, wanted={want for one in due for want in one.wants})
+    unserved = [one.spell.worker_id for one in due if any(duty.kind is EntryKind.PUSH for duty in one.due())]
+    postings: dict[int, Sequence[int]] = {}
+    if suggest is not None:
+        for start in range(0, len(unserved), _PEOPLE_AT_ONCE):
+            postings.update(suggest(unserved[start : start + _PEOPLE_AT_ONCE]))
     people = []
     for one in due:
         steps = []
         for duty in one.due():
             assert duty.due_on is not None  # noqa: S101  something is missing, so that it is due
-            text, what = _propose(one, duty.kind, texts=texts, offers=offers, suggest=suggest)
+            text, what = _propose(one, duty.kind, texts=texts, offers=offers, postings=postings)
             steps.append(
                 NextStep(
                     kind=duty.kind,
@@ -878,7 +921,7 @@ def _propose(
     *,
     texts: Sequence[briefings.BriefingText],
     offers: "_Offers",
-    suggest: Suggest | None,
+    postings: Mapping[int, Sequence[int]],
 ) -> tuple[str, Mapping[str, Any]]:
     if kind is EntryKind.BRIEFING:
         # Who has been given all of them is given the first again.
@@ -896,8 +939,10 @@ def _propose(
         where = f"，离家 {km:.0f} 公里" if km is not None else ""
         told = f"推荐培训：{course.name}，{session.starts_on.month}月{session.starts_on.day}日开班{where}"
         return told, {"session": session.id, "course": course.name, "starts_on": session.starts_on, "km": km}
-    postings = list(suggest(one.spell.worker_id, one.postings))[:BEST_POSTINGS] if suggest is not None else []
-    return "送没有看过的岗位", {"postings": postings} if postings else {}
+    best = postings.get(one.spell.worker_id, ())
+    if not best:
+        return "送没有看过的岗位", {}
+    return f"送岗位：编号 {'、'.join(map(str, best))}", {"postings": list(best)}
 
 
 class _Offers:

@@ -9,7 +9,7 @@ was stopped goes on where it was. Places are shared out here, from all lists.
 
 import csv
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -31,6 +31,7 @@ from app.kit.clusters import run_on_cluster
 from app.kit.errors import NotFound
 from app.kit.keys import KeyRing
 from app.store import postings as postings_store
+from app.store.pushes import list_to_hand
 from app.store.workers import Worker, find_worker, list_statuses, list_workers
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import Matchmaker, Profile, ResolvedWords
@@ -295,28 +296,88 @@ def plan_for(
     worker = find_worker(session, worker_id)
     if worker is None:
         raise WorkerUnknown
-    recipients = read_recipients(session, now=now, worker_id=worker_id)
-    statuses = list_statuses(session, on=china_date(now), worker_ids=[worker_id]).get(worker_id, frozenset())
-    person = _person(worker, statuses, recipients, matchmaker, matchmaker.understand, now=now)
+    chooser = _Chooser(session, matchmaker, [worker_id], now=now)
+    person = chooser.person(worker)
     if cause is None:
         cause = PushCause.OWED if person.is_owed else PushCause.ASKED
     number = min(MOST_AT_ONCE, person.facts.missing) if cause is PushCause.OWED else MOST_AT_ONCE
-    ids, rooms = _rooms(matchmaker, recipients)
-    barred = _barred(person.facts, recipients.jobs, _by_job(recipients.jobs))
-    among = ids[(rooms > 0) & ~np.isin(ids, list(barred))]
+    found = chooser.best(person, number, is_owed=cause is PushCause.OWED)
+    return [_planned(person, match, cause, rank=rank) for rank, match in enumerate(found, 1)]
+
+
+def suggest_for(
+    session: Session, matchmaker: Matchmaker, worker_ids: Collection[int], *, now: datetime
+) -> dict[int, list[int]]:
+    """The three postings that each of these people should be pushed next so that it counts; fewer if fewer.
+
+    First what waits for somebody who brings it, then the best that they have not seen. No more people than a query
+    takes. Who is not there, or whose home leads to no place, is left out.
+
+    Raises:
+        RulesMissing: the rules of what is owed are not complete.
+    """
+    chooser = _Chooser(session, matchmaker, worker_ids, now=now)
+    waiting: dict[int, list[int]] = {}
+    for push in list_to_hand(session, worker_ids, now=now, by_hand=True):
+        waiting.setdefault(push.worker_id, []).append(push.posting_id)
+    found = {}
+    for worker_id in worker_ids:
+        worker = find_worker(session, worker_id)
+        if worker is None:
+            continue
+        try:
+            best = chooser.best(chooser.person(worker), MOST_AT_ONCE, is_owed=True)
+        except AreaUnknown:
+            continue
+        found[worker_id] = [*waiting.get(worker_id, ()), *(match.opening_id for match in best)][:MOST_AT_ONCE]
+    return found
+
+
+class _Chooser:
+    """Postings for some people, one after the other, as things stand now."""
+
+    def __init__(self, session: Session, matchmaker: Matchmaker, worker_ids: Collection[int], *, now: datetime) -> None:
+        self._matchmaker = matchmaker
+        self._now = now
+        self._recipients = read_recipients(session, now=now, worker_ids=worker_ids)
+        self._statuses = list_statuses(session, on=china_date(now), worker_ids=worker_ids)
+        self._by_job = _by_job(self._recipients.jobs)
+        ids, rooms = _rooms(matchmaker, self._recipients)
+        self._with_room = ids[rooms > 0]
+
+    def person(self, worker: Worker) -> Person:
+        """Somebody as they are planned for; raises AreaUnknown."""
+        statuses = self._statuses.get(worker.id, frozenset())
+        return _person(worker, statuses, self._recipients, self._matchmaker, self._matchmaker.understand, now=self._now)
+
+    def best(self, person: Person, number: int, *, is_owed: bool) -> list[Match]:
+        """The best postings of different jobs that they have not seen, in order; what is owed must count."""
+        jobs = self._recipients.jobs
+        barred = _barred(person.facts, jobs, self._by_job)
+        among = self._with_room[~np.isin(self._with_room, list(barred))]
+        skill_min = _skill_min(self._recipients.rules, is_owed=is_owed)
+        return _of_different_jobs(self._matchmaker, person.seeker, among, number, jobs=jobs, skill_min=skill_min)
+
+
+def _of_different_jobs(
+    matchmaker: Matchmaker,
+    seeker: Seeker,
+    among: NDArray[np.int64],
+    number: int,
+    *,
+    jobs: Mapping[int, str],
+    skill_min: float,
+) -> list[Match]:
     chosen: dict[str, Match] = {}
     length = 4 * MOST_AT_ONCE
     while number and len(among):
-        found = matchmaker.rank_among(
-            person.seeker, among, k=length, skill_min=_skill_min(recipients.rules, is_owed=cause is PushCause.OWED)
-        )
+        found = matchmaker.rank_among(seeker, among, k=length, skill_min=skill_min)
         for match in found:
-            chosen.setdefault(recipients.jobs[match.opening_id], match)
+            chosen.setdefault(jobs[match.opening_id], match)
         if len(chosen) >= number or len(found) < length:
             break
         length *= 4  # many rows of the same jobs
-    best = sorted(chosen.values(), key=lambda match: -match.score)[:number]
-    return [_planned(person, match, cause, rank=rank) for rank, match in enumerate(best, 1)]
+    return sorted(chosen.values(), key=lambda match: -match.score)[:number]
 
 
 def push_now(

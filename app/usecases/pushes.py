@@ -30,6 +30,7 @@ from app.usecases.ledger import append_entry
 LINK_CHARACTERS = 10  # 60 bits: what a text message has room for, and too many to try over the network
 # Not `sending`: somebody holds it, and when the lease is over it is uncertain.
 _ENDED_IN_TIME = (PushState.QUEUED, PushState.SENT, PushState.UNCERTAIN, PushState.FAILED, PushState.SUPPRESSED)
+THE_PERSON = "worker"  # who writes what somebody answers themselves
 _FOLLOWED_UP = frozenset({Answer.INTERESTED, Answer.CALL_ME})
 
 
@@ -188,36 +189,67 @@ def answer_push(
     now: datetime,
     keys: KeyRing,
     why: Unsuitable | None = None,
+    happened_at: datetime | None = None,
+    actor: str = THE_PERSON,
 ) -> Push:
     """Take a person's answer: it proves that the push arrived, and is an entry of its own. Again, it changes nothing.
 
     Who is interested or wants to be called is put on the list of those to get in touch with. Another answer later is
     another entry, and holds from then on.
 
+    Args:
+        session: a transaction that the caller commits.
+        push_id: what was answered.
+        answer: in the person's own hand: a button, a key, a mark on a slip that they signed.
+        channel: how it came.
+        now: when it is written.
+        keys: the key ring.
+        why: why it does not suit.
+        happened_at: when they answered, if not now.
+        actor: who writes it down, if not the person.
+
     Raises:
         PushNotFound: no such push.
     """
-    push = _locked(session, push_id)
+    push = lock_push(session, push_id)
     if push.answer is answer and push.why is why:
         return push
-    _confirm(session, push, answer.value, why=why, channel=channel, now=now, keys=keys)
+    at = happened_at or now
+    _confirm(session, push, answer.value, why=why, channel=channel, happened_at=at, now=now, actor=actor, keys=keys)
+    note_answer(session, push, answer, why=why, now=now)
+    return push
+
+
+def note_answer(session: Session, push: Push, answer: Answer, *, why: Unsuitable | None, now: datetime) -> None:
+    """Let a push, locked, follow an answer that stands in the ledger."""
     if push.state is not PushState.ANSWERED:
         _change(session, push, PushState.ANSWERED, why=answer.value, now=now)
     push.answer, push.why = answer, why
     store.follow_up(session, push, answer if answer in _FOLLOWED_UP else None, now=now)
     session.flush()
-    return push
 
 
-def confirm_push(session: Session, push_id: int, *, channel: Channel, now: datetime, keys: KeyRing) -> Push:
+def confirm_push(
+    session: Session,
+    push_id: int,
+    *,
+    channel: Channel,
+    now: datetime,
+    keys: KeyRing,
+    happened_at: datetime | None = None,
+    actor: str = THE_PERSON,
+) -> Push:
     """Take a person's word that they have seen a push (看到了), which is no answer to it. Again, it changes nothing.
+
+    Arguments as in `answer_push`.
 
     Raises:
         PushNotFound: no such push.
     """
-    push = _locked(session, push_id)
+    push = lock_push(session, push_id)
     if push.confirmed_at is None and push.answer is None:
-        _confirm(session, push, "seen", why=None, channel=channel, now=now, keys=keys)
+        at = happened_at or now
+        _confirm(session, push, "seen", why=None, channel=channel, happened_at=at, now=now, actor=actor, keys=keys)
         push.confirmed_at = now
         session.flush()
     return push
@@ -378,7 +410,12 @@ def is_open(posting: Posting | None, *, at: datetime) -> bool:
     )
 
 
-def _locked(session: Session, push_id: int) -> Push:
+def lock_push(session: Session, push_id: int) -> Push:
+    """A push, locked until the transaction ends.
+
+    Raises:
+        PushNotFound: no such push.
+    """
     push = store.lock_push(session, push_id)
     if push is None:
         raise PushNotFound
@@ -394,10 +431,21 @@ def _change(session: Session, push: Push, after: PushState, *, why: str, now: da
 
 
 def _confirm(
-    session: Session, push: Push, answer: str, *, why: Unsuitable | None, channel: Channel, now: datetime, keys: KeyRing
+    session: Session,
+    push: Push,
+    answer: str,
+    *,
+    why: Unsuitable | None,
+    channel: Channel,
+    happened_at: datetime,
+    now: datetime,
+    actor: str,
+    keys: KeyRing,
 ) -> None:
     """The entry of what a person said to a push; that it arrived is proven by it, if nothing else has proven it."""
-    deliver_push(session, push, channel=channel, evidence=Grade.A, happened_at=now, actor="worker", now=now, keys=keys)
+    deliver_push(
+        session, push, channel=channel, evidence=Grade.A, happened_at=happened_at, actor=actor, now=now, keys=keys
+    )
     append_entry(
         session,
         kind=EntryKind.ANSWER,
@@ -405,9 +453,9 @@ def _confirm(
         spell_id=push.spell_id,
         channel=channel,
         evidence=Grade.A,
-        happened_at=now,
+        happened_at=happened_at,
         now=now,
-        actor="worker",
+        actor=actor,
         refers_to=push.entry_id,
         facts={"push": push.id, "answer": answer, "why": None if why is None else why.value},
         keys=keys,

@@ -4,7 +4,7 @@ What is owed goes before what is merely useful, and neither is made twice: a pus
 for, one that has reached somebody is not repeated in the same spell.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -102,18 +102,18 @@ def load_plan_rules(session: Session, *, now: datetime) -> PlanRules:
     )
 
 
-def read_recipients(session: Session, *, now: datetime, worker_id: int | None = None) -> Recipients:
-    """Whom pushes are owed to, and what everybody, or one person, was sent.
+def read_recipients(session: Session, *, now: datetime, worker_ids: Collection[int] | None = None) -> Recipients:
+    """Whom pushes are owed to, and what everybody was sent, or these people, no more of them than a query takes.
 
     Raises:
         RulesMissing: the rules of what is owed are not complete.
     """
     jobs = {posting.id: job_of(posting) for posting in postings.list_open_postings(session, today=china_date(now))}
-    spells = {spell.worker_id: spell for spell in _open_spells(session, worker_id, now=now)}
+    spells = {spell.worker_id: spell for spell in _open_spells(session, worker_ids, now=now)}
     known = {worker: Recipient(spell_id=spell.id) for worker, spell in spells.items()}
     _read_ledger(session, list(spells.values()), known, now=now)
     open_jobs = set(jobs.values())
-    for made in store.list_made_pushes(session, worker_id=worker_id):
+    for made in store.list_made_pushes(session, worker_ids=worker_ids):
         person = known.setdefault(made.worker_id, Recipient())
         is_recent = made.created_at > now - WEEK
         person.recent += is_recent and made.cause is not PushCause.ASKED
@@ -135,11 +135,11 @@ def read_recipients(session: Session, *, now: datetime, worker_id: int | None = 
     )
 
 
-def _open_spells(session: Session, worker_id: int | None, *, now: datetime) -> list[Spell]:
-    if worker_id is None:
+def _open_spells(session: Session, worker_ids: Collection[int] | None, *, now: datetime) -> list[Spell]:
+    if worker_ids is None:
         return [spell for spell in spells_store.list_spells_on(session, on=china_date(now)) if spell.closed_on is None]
-    spell = spells_store.find_open_spell(session, worker_id)
-    return [] if spell is None else [spell]
+    found = (spells_store.find_open_spell(session, worker_id) for worker_id in sorted({*worker_ids}))
+    return [spell for spell in found if spell is not None]
 
 
 def _read_ledger(session: Session, spells: list[Spell], known: Mapping[int, Recipient], *, now: datetime) -> None:

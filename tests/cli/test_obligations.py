@@ -126,5 +126,5 @@ def test_without_reference_data_it_says_what_to_run(
 ) -> None:
     monkeypatch.setenv("JIUJIN_DATA", str(tmp_path))
     said = jiujin("ledger", "due", "--json")
-    assert (said.code, said.json()["error"]["code"]) == (1, "reference_missing")
+    assert (said.code, said.json()["error"]["code"]) == (1, "not_loaded")
     assert "jiujin seed reference" in said.json()["error"]["message"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -339,18 +339,19 @@ def test_without_a_course_for_what_is_wanted_none_is_proposed(house: House) -> N
     assert (dict(step.what), step.text) == ({}, "眼下没有对路又有名额的培训班，请联系培训机构")
 
 
-def test_postings_are_asked_of_the_matcher_with_those_that_were_seen(house: House) -> None:
+def test_postings_are_asked_of_the_matcher_for_those_who_lack_pushes(house: House) -> None:
     person = register(house, on=TODAY - 25 * DAY)
     record(house, person, PUSH)
     asked: list[Any] = []
 
-    def suggest(worker_id: int, seen: frozenset[int]) -> Sequence[int]:
-        asked.append((worker_id, seen))
-        return [7, 8, 9, 10]
+    def suggest(worker_ids: Collection[int]) -> dict[int, list[int]]:
+        asked.append([*worker_ids])
+        return {person: [7, 8, 9]}
 
     step = due(house, suggest=suggest).people[0].steps[2]
     assert (step.kind, step.missing, dict(step.what)) == (EntryKind.PUSH, 2, {"postings": [7, 8, 9]})
-    assert asked == [(person, frozenset({5}))]
+    assert step.text == "送岗位：编号 7、8、9"
+    assert asked == [[person]]
 
 
 def test_groups_count_their_people_and_those_whom_nobody_looks_after(house: House) -> None:
