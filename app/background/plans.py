@@ -1,4 +1,4 @@
-"""Once a day, early in the morning: planning the day's pushes and making them; what sends them is another loop."""
+"""Once a day, early in the morning: spells, and the day's pushes planned and made; what sends them is another loop."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy.exc import IntegrityError
 
 from app.background.loops import Loop
+from app.domain.ledger import Channel
 from app.kit.clock import CHINA
 from app.kit.database import read_session, write_session
 from app.usecases.matchmaking import Matchmaker
@@ -24,12 +25,14 @@ from app.usecases.plans import (
     read_people,
     read_plan,
 )
+from app.usecases.spells import sync_spells
 from app.wiring import House, load_matchmaker
 
 _LOG = logging.getLogger("jiujin.background")
 
 EVERY_S = 60.0
 NOT_BEFORE = time(6)  # what was posted yesterday is in, and nobody is woken: sending begins after the quiet hours
+ACTOR = "plan"
 _MADE_FILE = "made"
 
 
@@ -84,13 +87,18 @@ def make_planned(
     return report
 
 
+def served_by(house: House) -> frozenset[Channel]:
+    """The channels on which a machine of this house sends."""
+    return frozenset(sender.channel for sender in house.senders if sender.channel.is_electronic)
+
+
 def folder_of_today(house: House) -> Path:
     """Where the day's plan lies."""
     return house.settings.data / "plans" / house.clock.today().isoformat()
 
 
 def _make(house: House, some: Sequence[PlannedPush], *, made_for: str) -> MadeReport:
-    served = frozenset(sender.channel for sender in house.senders if sender.channel.is_electronic)
+    served = served_by(house)
 
     def make() -> MadeReport:
         with write_session(house.engine) as session:
@@ -104,7 +112,7 @@ def _make(house: House, some: Sequence[PlannedPush], *, made_for: str) -> MadeRe
 
 
 def plan_if_due(house: House, load: Callable[[House], Matchmaker] = load_matchmaker) -> MadeReport | None:
-    """Plan and make the day's pushes, if it is time and it has not been done; None if there was nothing to do.
+    """Bring spells in line, plan and make the day's pushes, if it is time and not done yet; None if there was nothing.
 
     Raises:
         LookupError: the reference data has not been loaded.
@@ -112,6 +120,11 @@ def plan_if_due(house: House, load: Callable[[House], Matchmaker] = load_matchma
     folder = folder_of_today(house)
     if house.clock.now().astimezone(CHINA).time() < NOT_BEFORE or (folder / _MADE_FILE).exists():
         return None
+    with write_session(house.engine) as session:
+        # First of all: a status that ended yesterday closes its spell, one that begins today opens one.
+        now = house.clock.now()
+        changes = sync_spells(session, actor=ACTOR, on=house.clock.today(), now=now, keys=house.keys)
+    _LOG.info("spells: %d opened, %d closed", len(changes.opened), len(changes.closed))
     plan = plan_day(house, load(house))
     made = make_planned(house, folder)
     (folder / _MADE_FILE).touch()

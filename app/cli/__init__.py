@@ -11,18 +11,22 @@ import typer.rich_utils
 from pydantic import ValidationError
 
 from app.api.problems import invalid
+from app.cli.announcements import announce
 from app.cli.consents import consent
 from app.cli.databases import db, seed
 from app.cli.demo import seed_demo
 from app.cli.doctor import doctor
 from app.cli.fictions import watch_ledger
+from app.cli.follow_ups import reached, waiting
 from app.cli.imports import imports
 from app.cli.ledger import exports, ledger
 from app.cli.matches import match
 from app.cli.obligations import due, person
 from app.cli.pushes import pushes
-from app.cli.records import close_a_spell, decide, open_spell, place, propose, record, strike
+from app.cli.records import close_a_spell, decide, open_spell, place, propose, record, status, strike
 from app.cli.serving import serve, up, work
+from app.cli.slips import signed, slips
+from app.cli.staff import staff
 from app.cli.terminal import tell_failure
 
 app = typer.Typer(
@@ -43,13 +47,20 @@ seed.command("demo", help="装入生成的演示数据和历史岗位样例；�
 app.add_typer(seed, name="seed")
 app.add_typer(imports, name="import")
 pushes.command("consent", help="记下本人同意用哪个渠道收消息，或者不要了。")(consent)
+pushes.command("slips", help="打印送岗纸条：给没有手机、要上门的人，一人一页，最多三个岗位。")(slips)
+pushes.command("signed", help="签了字的纸条回来了：记下送到了哪几个岗位，本人怎么说。")(signed)
+pushes.command("waiting", help="谁感兴趣、谁要我们打电话，等得最久的在前；只查，不改动。")(waiting)
+pushes.command("reached", help="联系过了，从名单上划掉。")(reached)
+pushes.command("announce", help="写出村广播和张贴的稿子；不算到任何人名下。")(announce)
 app.add_typer(pushes, name="push")
+app.add_typer(staff, name="staff")
 ledger.command("due", help="谁的应尽服务超期了、快到期，下一步做什么；只查，不改动。")(due)
 ledger.command("person", help="一个人的应尽服务：做到几次、凭什么算、哪些不算；只查，不改动。")(person)
 ledger.command("watch", help="看看哪些记录像是凑数的，列出是台账第几条；只查，不改动。")(watch_ledger)
 ledger.command("strike", help="把一条作废：它还在台账里，但不再算数。")(strike)
 ledger.command("open", help="登记失业：从这天起应尽服务开始算。")(open_spell)
 ledger.command("close", help="结束一次失业登记，写明原因。")(close_a_spell)
+ledger.command("status", help="登记一个人的身份（登记失业、脱贫人口……）从哪天起、到哪天止。")(status)
 ledger.command("propose", help="提出用公益性岗位兜底；市场化的办法没有试够时会说明缺什么。")(propose)
 ledger.command("decide", help="批兜底安置：同意或不同意，写明理由。")(decide)
 ledger.command("place", help="以工代赈名额不够时，按优先次序排人并记进台账。")(place)

@@ -1,7 +1,7 @@
 """`jiujin push consent`: a person lets a channel be used, or does not let it be used any more."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,7 @@ from app.domain.ledger import Channel
 from app.kit.database import HIGHEST_ID, write_session
 from app.usecases.consents import end_consent, give_consent
 from app.usecases.handed_pushes import require_worker
+from app.usecases.inboxes import inbox_code
 from app.usecases.obligations import require_writer
 from app.wiring import check_keys
 
@@ -47,5 +48,11 @@ def consent(
                 give_consent(
                     session, worker_id=worker, channel=channel, how=how.value, actor=by, now=now, keys=house.keys
                 )
-        document = {"worker": worker, "channel": channel.value, "consents": not ends}
-        answer(document, f"{channel.label}：{'本人不要了' if ends else '本人同意'}", as_json=as_json)
+        document: dict[str, Any] = {"worker": worker, "channel": channel.value, "consents": not ends}
+        words = f"{channel.label}：{'本人不要了' if ends else '本人同意'}"
+        if channel is Channel.INBOX and not ends:
+            # The address is the key to it: whoever agrees to the inbox is given it.
+            address = f"{house.settings.effective_public_url}/inbox/{inbox_code(worker, keys=house.keys)}"
+            document["inbox"] = address
+            words += f"\n本人的收件箱（只交给本人）：{address}"
+        answer(document, words, as_json=as_json)

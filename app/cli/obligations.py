@@ -108,7 +108,7 @@ def _standing(found: SpellDuties, entries: Sequence[Entry]) -> dict[str, Any]:
 
 
 def _print_standing(found: SpellDuties, entries: Sequence[Entry], console: Console) -> None:
-    table = Table(title=f"第 {found.spell.id} 次失业登记，{found.spell.opened_on} 起")
+    table = Table(title=f"失业登记（编号 {found.spell.id}），{found.spell.opened_on} 起")
     for heading in ("", "要做", "做到", *(f"{grade.value} {grade.label}" for grade in Grade), "情况", "到期"):
         table.add_column(heading, overflow="fold")
     for kind, duty in found.duties.items():

@@ -11,13 +11,15 @@ from rich.table import Table
 from rich.text import Text
 
 from app.background.dispatch import send_ready
-from app.background.plans import folder_of_today, make_planned, plan_day
+from app.background.plans import folder_of_today, make_planned, plan_day, served_by
 from app.cli.databases import matchmaker_of, require_current_schema
+from app.cli.records import By
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, progress_console, stopping_on_sigterm
 from app.domain.pushes import PushState
-from app.kit.database import read_session
+from app.kit.database import HIGHEST_ID, read_session, write_session
 from app.usecases.matchmaking import Matchmaker
-from app.usecases.plans import MadeReport, PlanMissing, PlannedPush, PlanReport, day_of_plan, plan_for
+from app.usecases.obligations import require_writer
+from app.usecases.plans import MadeReport, PlanMissing, PlannedPush, PlanReport, day_of_plan, plan_for, push_now
 from app.usecases.pushes import count_pushes
 from app.wiring import House, bind_keys
 
@@ -117,6 +119,29 @@ def send(
         answer(document, _told_sent(made, messages, states), as_json=as_json)
 
 
+@pushes.command("now", help="现在就给一个人送岗位：欠着的先送，不欠的送本人要的三个。")
+def push_one(
+    *,
+    worker: Annotated[int, typer.Option("--worker", min=1, max=HIGHEST_ID, metavar="编号", help="本人的编号")],
+    by: By,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make pushes for one person as things stand, and send whatever is ready."""
+    with at_work(as_json=as_json, data=data) as house, stopping_on_sigterm():
+        matchmaker = matchmaker_of(house)
+        bind_keys(house)
+        with write_session(house.engine) as session:
+            require_writer(session, by)
+            planned = push_now(
+                session, matchmaker, worker, served=served_by(house), now=house.clock.now(), keys=house.keys
+            )
+        messages = send_ready(house)
+        document = {"worker": worker, "pushes": [_out(each, matchmaker) for each in planned], "messages": messages}
+        words = f"做了{len(planned)}条，发出或查问{messages}次" if planned else "没有可以送的岗位"
+        answer(document, words, as_json=as_json)
+
+
 def _require_plan_of_today(house: House, folder: Path) -> None:
     try:
         day = day_of_plan(folder)
@@ -142,7 +167,8 @@ def _told(report: PlanReport) -> str:
 
 def _told_sent(made: MadeReport, messages: int, states: dict[PushState, int]) -> str:
     new = f"新做{made.made}条：{made.queued}条等着发，{made.visits}条要上门，{made.suppressed}条本人没同意，不发"
-    before = f"早就做了{made.known}条" + (f"，{made.over}条岗位已经没有了" if made.over else "")
+    before = f"早就做了{made.known}条" + (f"，{made.over}条岗位已经没有了或者满了" if made.over else "")
+    before += f"，{made.needless}条不用再送：本人看过、不要了，或者已经够了" if made.needless else ""
     stand = "，".join(f"{state.label}{number}" for state, number in states.items() if number)
     lines = [new, before, f"发出或查问{messages}次", f"今天一共{sum(states.values())}条：{stand or '没有'}"]
     if states[PushState.QUEUED]:

@@ -19,6 +19,8 @@ from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.obligations import SERVICES, Why
 from app.domain.pushes import Answer, Unsuitable
 from app.domain.spells import SpellEnd, SpellSource
+from app.domain.workers import Evidence as KnownBy
+from app.domain.workers import Status
 from app.kit.clock import CHINA
 from app.kit.database import HIGHEST_ID, read_session, write_session
 from app.usecases.handed_pushes import judge_posting
@@ -37,6 +39,7 @@ from app.usecases.obligations import (
 )
 from app.usecases.placements import decide_last_resort, place_by_priority, propose_last_resort, record_start
 from app.usecases.spells import close_spell, open_spells
+from app.usecases.statuses import end_status, register_status
 from app.wiring import House, check_keys
 
 record = typer.Typer(no_args_is_help=True, help="往台账里记一条：宣介、指导、推送、培训、回应、拒绝、没联系上、上岗")
@@ -62,7 +65,8 @@ Worker = Annotated[int, typer.Option("--worker", metavar="编号", min=1, max=HI
 By = Annotated[str, typer.Option("--by", metavar="谁", help="谁记的：broker/代码、clerk/代码、officer/代码")]
 Through = Annotated[Channel, typer.Option("--channel", help="怎么联系的")]
 Evidence = Annotated[
-    Proof, typer.Option("--evidence", help="凭据：A 本人签字或确认，C 工作人员说的（要写几分钟、谈了什么）")
+    Proof,
+    typer.Option("--evidence", help="凭据：A 本人签了字（纸上、窗口、终端），C 工作人员说的（写几分钟、谈了什么）"),
 ]
 Minutes = Annotated[int | None, typer.Option("--minutes", min=1, help="谈了几分钟", show_default=False)]
 Said = Annotated[str | None, typer.Option("--said", metavar="话", help="谈了什么；加密保存", show_default=False)]
@@ -149,13 +153,14 @@ def record_push(
     data: DataFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write down a posting that somebody was told of. How it stands and fits is looked up now, not typed."""
+    """Write down a posting that somebody was told of. How it stood and fits is looked up, not typed."""
 
     def judge(house: House) -> Service:
         # Before anything is written: reading all postings takes seconds, in which nobody else could write.
         matchmaker = matchmaker_of(house)
         with read_session(house.engine) as session:
-            return judge_posting(session, matchmaker, worker_id=worker, posting_id=posting, now=house.clock.now())
+            told_at = house.clock.now() if at is None else at.replace(tzinfo=CHINA)
+            return judge_posting(session, matchmaker, worker_id=worker, posting_id=posting, at=told_at)
 
     _write_service(
         judge, _talk(worker, channel, evidence, minutes=minutes, said=said), at=at, by=by, data=data, as_json=as_json
@@ -204,8 +209,8 @@ def record_an_answer(
     said_yes: Annotated[Answer, typer.Option("--answer", help="本人怎么说")],
     why: Annotated[Unsuitable | None, typer.Option("--why", help="为什么不合适", show_default=False)] = None,
     by: By,
-    channel: Through = Channel.SLIP,
-    evidence: Evidence = Proof.A,
+    channel: Through = Channel.VISIT,
+    evidence: Evidence = Proof.C,
     minutes: Minutes = None,
     said: Said = None,
     at: At = None,
@@ -346,13 +351,13 @@ def open_spell(*, worker: Worker, by: By, on: On = None, data: DataFolder = None
                 keys=house.keys,
             )
         document = {"worker": worker, "spell": opened[0] if opened else None}
-        words = f"已登记：第 {opened[0]} 次失业登记" if opened else "已经在登记里，没有改动"
+        words = f"已登记，登记编号 {opened[0]}" if opened else "已经在登记里，没有改动"
         answer(document, words, as_json=as_json)
 
 
 def close_a_spell(
     *,
-    spell: Annotated[int, typer.Argument(metavar="SPELL", min=1, max=HIGHEST_ID, help="第几次失业登记")],
+    spell: Annotated[int, typer.Argument(metavar="SPELL", min=1, max=HIGHEST_ID, help="失业登记的编号")],
     end: Annotated[SpellEnd, typer.Option("--end", help="为什么结束")],
     by: By,
     on: On = None,
@@ -368,7 +373,44 @@ def close_a_spell(
                 session, spell, end=end, actor=by, on=_day(on, house), now=house.clock.now(), keys=house.keys
             )
         document = {"spell": closed.id, "worker": closed.worker_id, "closed_on": closed.closed_on, "end": closed.end}
-        answer(document, f"第 {closed.id} 次失业登记到 {closed.closed_on} 结束：{end.label}", as_json=as_json)
+        answer(document, f"编号 {closed.id} 的失业登记到 {closed.closed_on} 结束：{end.label}", as_json=as_json)
+
+
+def status(
+    *,
+    worker: Worker,
+    status: Annotated[Status, typer.Option("--status", help="登记为什么")],
+    ends: Annotated[bool, typer.Option("--end", help="登记到这天为止")] = False,
+    evidence: Annotated[
+        KnownBy, typer.Option("--known-by", help="凭什么：certified 有证明，self_declared 本人说的")
+    ] = KnownBy.CERTIFIED,
+    by: By,
+    on: On = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Note that a person is registered as something from a day on, or up to it; spells follow."""
+    with at_work(as_json=as_json, data=data) as house:
+        _require(house)
+        day, now = _day(on, house), house.clock.now()
+        common: dict[str, Any] = {"actor": by, "now": now, "keys": house.keys}
+        with write_session(house.engine) as session:
+            require_writer(session, by)
+            if ends:
+                changes = end_status(session, worker, status, last_day=day, **common)
+            else:
+                changes = register_status(session, worker, status, evidence=evidence, since=day, **common)
+        words = f"{status.label}：{'到' if ends else '从'} {day} {'为止' if ends else '起'}"
+        words += f"；开始了 {len(changes.opened)} 次失业登记，结束了 {len(changes.closed)} 次"
+        document = {
+            "worker": worker,
+            "status": status.value,
+            "ended": ends,
+            "on": day,
+            "opened": changes.opened,
+            "closed": changes.closed,
+        }
+        answer(document, words, as_json=as_json)
 
 
 # --- last resort and priority -----------------------------------------------------------------------------------------

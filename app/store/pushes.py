@@ -171,6 +171,16 @@ def lock_undelivered(session: Session, *, worker_id: int, posting_id: int) -> Pu
     ).first()
 
 
+def list_sent(session: Session, worker_id: int, *, since: datetime, limit: int) -> Sequence[Push]:
+    """What a person was sent since an instant, newest first; not what nobody may send them."""
+    return session.scalars(
+        select(Push)
+        .where(Push.worker_id == worker_id, Push.created_at > since, Push.state != PushState.SUPPRESSED)
+        .order_by(Push.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def list_to_hand(session: Session, worker_ids: Collection[int], *, now: datetime, by_hand: bool) -> list[Push]:
     """Pushes to these people that may still arrive, in order of id; no more people than a query takes.
 
@@ -232,6 +242,7 @@ class MadePush:
     state: PushState
     state_at: datetime
     created_at: datetime
+    answer: Answer | None
     has_left: bool
 
 
@@ -239,7 +250,7 @@ def list_made_pushes(session: Session, *, worker_ids: Collection[int] | None = N
     """Every push, or every one to these people, no more of them than a query takes; read as they are taken."""
     has_left = exists().where(Attempt.push_id == Push.id, Attempt.left_at.is_not(None))
     made = (Push.worker_id, Push.spell_id, Push.posting_id, Push.job)
-    stands = (Push.cause, Push.state, Push.state_at, Push.created_at)
+    stands = (Push.cause, Push.state, Push.state_at, Push.created_at, Push.answer)
     chosen = select(*made, *stands, (Push.state == PushState.EXPIRED) & has_left)
     if worker_ids is not None:
         chosen = chosen.where(Push.worker_id.in_({*worker_ids}))
@@ -304,14 +315,21 @@ def count_by_state(session: Session, *, made_for: str | None = None) -> dict[Pus
     return {row[0]: row[1] for row in session.execute(chosen)}
 
 
-def count_people_by_posting(session: Session, *, over: Iterable[PushState]) -> dict[int, int]:
-    """To how many people each posting was pushed who have not declined it; pushes in the states `over` are left out."""
-    rows = session.execute(
+def count_people_by_posting(
+    session: Session, *, over: Iterable[PushState], posting_ids: Collection[int] | None = None
+) -> dict[int, int]:
+    """To how many people each posting, or each of these, was pushed who have not declined it.
+
+    Pushes in the states `over` are left out. No more postings than a query takes.
+    """
+    chosen = (
         select(Push.posting_id, func.count(Push.worker_id.distinct()))
         .where(Push.state.not_in(list(over)), Push.answer.is_(None) | (Push.answer != Answer.UNSUITABLE))
         .group_by(Push.posting_id)
     )
-    return {row[0]: row[1] for row in rows}
+    if posting_ids is not None:
+        chosen = chosen.where(Push.posting_id.in_({*posting_ids}))
+    return {row[0]: row[1] for row in session.execute(chosen)}
 
 
 def follow_up(session: Session, push: Push, answer: Answer | None, *, now: datetime) -> None:
@@ -324,6 +342,25 @@ def follow_up(session: Session, push: Push, answer: Answer | None, *, now: datet
         session.add(FollowUp(worker_id=push.worker_id, push_id=push.id, answer=answer, asked_at=now))
     else:
         known.answer, known.asked_at, known.done_at = answer, now, None
+
+
+def list_follow_ups(session: Session, worker_ids: Collection[int] | None, *, limit: int) -> list[tuple[FollowUp, int]]:
+    """Whom somebody is to get in touch with, longest waiting first, each with the posting; None: everybody's."""
+    chosen = (
+        select(FollowUp, Push.posting_id)
+        .join(Push, Push.id == FollowUp.push_id)
+        .where(FollowUp.done_at.is_(None))
+        .order_by(FollowUp.asked_at, FollowUp.id)
+        .limit(limit)
+    )
+    if worker_ids is not None:
+        chosen = chosen.where(FollowUp.worker_id.in_({*worker_ids}))
+    return [(follow, posting_id) for follow, posting_id in session.execute(chosen)]
+
+
+def find_follow_up(session: Session, follow_up_id: int) -> FollowUp | None:
+    """One of them by its id, done or not."""
+    return session.get(FollowUp, follow_up_id)
 
 
 def find_receipt(session: Session, digest: str) -> Receipt | None:

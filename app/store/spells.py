@@ -96,6 +96,17 @@ def list_last_days(session: Session, worker_ids: Collection[int]) -> dict[int, d
     return found
 
 
+def list_open_spells(session: Session, worker_ids: Collection[int]) -> list[Spell]:
+    """The open spells of these people, in order of id."""
+    numbers, found = sorted({*worker_ids}), list[Spell]()
+    for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
+        chosen = _SPELLS.where(
+            SpellRow.closed_on.is_(None), SpellRow.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE])
+        )
+        found += [_spell(row) for row in session.execute(chosen)]
+    return sorted(found, key=lambda spell: spell.id)
+
+
 def list_people_in_spells(
     session: Session, *, on: date, district: str | None, broker: str | None
 ) -> list[tuple[Spell, str, list[str], str | None]]:

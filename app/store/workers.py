@@ -1,10 +1,10 @@
 """Workers without their identity: where they live, what they can do and want, and what they are registered as."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, insert, select
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin
@@ -149,3 +149,26 @@ def add_workers(session: Session, workers: Sequence[dict[str, Any]], statuses: S
         session.connection().execute(insert(Worker), workers)
     if statuses:
         session.connection().execute(insert(WorkerStatus), statuses)
+
+
+def add_statuses(session: Session, statuses: Iterable[tuple[int, Status, date]], *, evidence: Evidence) -> None:
+    """Store what people who are on record are registered as besides: worker, status, and its first day."""
+    rows = [
+        {"worker_id": worker_id, "status": status, "evidence": evidence, "valid_from": since}
+        for worker_id, status, since in statuses
+    ]
+    if rows:
+        session.connection().execute(insert(WorkerStatus), rows)
+
+
+def end_status(session: Session, worker_id: int, status: Status, *, last_day: date) -> int:
+    """Let a status that a person bears on a day end with that day; how many rows said so."""
+    ending = (
+        update(WorkerStatus)
+        .where(WorkerStatus.worker_id == worker_id, WorkerStatus.status == status)
+        .where(
+            WorkerStatus.valid_from <= last_day, WorkerStatus.valid_to.is_(None) | (WorkerStatus.valid_to >= last_day)
+        )
+        .values(valid_to=last_day)
+    )
+    return session.connection().execute(ending).rowcount

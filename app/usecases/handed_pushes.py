@@ -30,12 +30,13 @@ def require_worker(session: Session, worker_id: int) -> Worker:
 
 
 def judge_posting(
-    session: Session, matchmaker: Matchmaker, *, worker_id: int, posting_id: int, now: datetime
+    session: Session, matchmaker: Matchmaker, *, worker_id: int, posting_id: int, at: datetime
 ) -> TalkedPush:
-    """What the ledger keeps of a posting that a person is being told of.
+    """What the ledger keeps of a posting that a person was told of at an instant.
 
-    A posting that the matcher bars, or does not know since it is over, is told with that: nobody is kept from writing
-    down what happened, and it will not count.
+    Whether it was open is told as of then, how it fits as the matcher sees it now. A posting that the matcher bars, or
+    does not know since it is over, is told with that: nobody is kept from writing down what happened, and it will not
+    count.
 
     Raises:
         WorkerUnknown: there is no such person.
@@ -45,7 +46,7 @@ def judge_posting(
     worker, posting = require_worker(session, worker_id), postings.find_posting(session, posting_id)
     if posting is None:
         raise PostingUnknown
-    today = china_date(now)
+    today = china_date(at)
     statuses = workers.list_statuses(session, on=today, worker_ids=[worker_id]).get(worker_id, frozenset())
     found = matchmaker.explain(profile_of(worker, priority=priority_of(statuses)), posting_id, today=today)
     fits = found if isinstance(found, RankedPosting) else None
@@ -54,7 +55,7 @@ def judge_posting(
     return TalkedPush(
         posting=posting_id,
         job=job_of(posting),
-        is_open=is_open(posting, at=now),
+        is_open=is_open(posting, at=at),
         places=posting.openings,
         bar=None if fits is not None else "not_listed" if found is None else getattr(found, "code", None),
         skill_permille=0 if fits is None else round(fits.parts["skill"] * 1000),

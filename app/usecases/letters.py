@@ -32,6 +32,9 @@ class LetterWriter:
 
     def compose(self, push: Push, posting: Posting, channel: Channel, link: str) -> Letter:
         """A push as it is read on a channel. Nothing in it tells who it is for."""
+        if channel is Channel.SMS:
+            # A phone knows an address without its scheme, and the eight signs are the job's title.
+            link = link.partition("://")[2]
         template = _text_with(count_units(link)) if channel is Channel.SMS else _TEMPLATES[channel]
         pay = None
         if posting.pay_unit is not None:

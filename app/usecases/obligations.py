@@ -34,7 +34,7 @@ from app.store import briefings, brokers, courses, policies
 from app.store import spells as spells_store
 from app.store.ledger import find_entry
 from app.store.occupations import list_codes_of
-from app.store.pushes import Push, lock_push, lock_undelivered
+from app.store.pushes import lock_push, lock_undelivered
 from app.usecases.areas import AreaBook
 from app.usecases.ledger import LedgerEntryUnknown, append_entry, list_entries
 from app.usecases.pushes import deliver_push, note_answer
@@ -61,6 +61,8 @@ SETTINGS = (
 )
 WRITERS = ("broker", "clerk", "officer")
 """Who signs entries, each as `role/code`."""
+SIGNED_ON = frozenset({Channel.SLIP, Channel.VISIT, Channel.COUNTER, Channel.KIOSK})
+"""Where there is paper, or a screen, that a person signs with their own hand."""
 _CODE = re.compile(r"[\w.-]+")
 _ACTOR_CHARACTERS = 60
 _PEOPLE_AT_ONCE = 1_000
@@ -275,9 +277,9 @@ def record_service(
         note: what was said, sealed under the person's key; needed in the same cases.
 
     Raises:
-        Invalid: what was given cannot be; the codes of its fields are `in_future`, `public_channel`, `minutes_missing`,
-            `said_missing`, `text_unknown`, `text_not_valid`, `session_unknown`, `session_begun`, `session_full`,
-            `job_missing`.
+        Invalid: what was given cannot be; the codes of its fields are `in_future`, `public_channel`, `machine_channel`,
+            `not_signed`, `minutes_missing`, `said_missing`, `text_unknown`, `text_not_valid`, `session_unknown`,
+            `session_begun`, `session_full`, `job_missing`.
         NoOpenSpell: the person was not registered on that day.
     """
     faults = _deed_faults(
@@ -292,20 +294,25 @@ def record_service(
     faults.extend(_service_faults(session, service, day=china_date(happened_at)))
     if faults:
         raise Invalid(fields=faults)
-    if isinstance(service, TalkedPush) and (push := _made_push(session, service, worker_id, happened_at=happened_at)):
+    if spells_store.find_spell_on(session, worker_id, on=china_date(happened_at)) is None:
+        raise NoOpenSpell
+    made = None
+    if isinstance(service, TalkedPush):
+        made = lock_undelivered(session, worker_id=worker_id, posting_id=service.posting)
+    if made is not None:
         deliver_push(
             session,
-            push,
+            made,
             channel=channel,
             evidence=evidence,
             happened_at=happened_at,
             actor=actor,
             now=now,
             keys=keys,
-            facts={**_facts(service), "push": push.id, **_talk(minutes, note)},
+            facts={**_facts(service), "push": made.id, **_talk(minutes, note)},
             note=note if note and note.strip() else None,
         )
-        written = None if push.entry_id is None else find_entry(session, push.entry_id)
+        written = None if made.entry_id is None else find_entry(session, made.entry_id)
         assert written is not None  # noqa: S101  it was just written
         return written
     return _append_deed(
@@ -526,6 +533,11 @@ def _deed_faults(
         faults.append(FieldFault("happened_at", "in_future", "时间还没有到，请核对"))
     if channel.is_public:
         faults.append(FieldFault("channel", "public_channel", "张贴和广播不算到人，不能记在一个人名下"))
+    elif channel.is_electronic:
+        # What a machine has sent it writes down itself, with the receipt that proves it.
+        faults.append(FieldFault("channel", "machine_channel", "机器发的由系统自己记，请写上门、打电话还是在窗口办的"))
+    elif evidence is Grade.A and channel not in SIGNED_ON:
+        faults.append(FieldFault("evidence", "not_signed", "打电话没有本人签字，凭据写 C，并写几分钟、谈了什么"))
     if is_talk or evidence is Grade.C:
         if minutes is None or minutes < 1:
             faults.append(FieldFault("minutes", "minutes_missing", "请写谈了几分钟"))
@@ -543,13 +555,6 @@ def _kind_faults(service: EntryKind | None) -> list[FieldFault]:
 def _is_push_of(session: Session, entry_id: int, worker_id: int) -> bool:
     found = find_entry(session, entry_id)
     return found is not None and found.kind is EntryKind.PUSH and found.worker_id == worker_id
-
-
-def _made_push(session: Session, told: TalkedPush, worker_id: int, *, happened_at: datetime) -> Push | None:
-    """The push of this posting that was made in the spell of that day and has not arrived, locked."""
-    push = lock_undelivered(session, worker_id=worker_id, posting_id=told.posting)
-    spell = spells_store.find_spell_on(session, worker_id, on=china_date(happened_at))
-    return push if push is not None and spell is not None and push.spell_id == spell.id else None
 
 
 def _talk(minutes: int | None, note: str | None) -> dict[str, Fact]:
@@ -837,7 +842,7 @@ def _unstruck(entries: Iterable[Entry], found: SpellDuties, kind: EntryKind) -> 
 
 def _pressing(one: _Looked) -> DueKey:
     """Overdue first, then by the day."""
-    return one.state is not DutyState.OVERDUE, (one.found.due_on or date.max).toordinal(), one.spell.worker_id
+    return int(one.state is not DutyState.OVERDUE), (one.found.due_on or date.max).toordinal(), one.spell.worker_id
 
 
 def _heaviest(group: DueGroup) -> DueKey:

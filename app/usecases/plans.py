@@ -31,11 +31,11 @@ from app.kit.clusters import run_on_cluster
 from app.kit.errors import NotFound
 from app.kit.keys import KeyRing
 from app.store import postings as postings_store
-from app.store.pushes import list_to_hand
+from app.store.pushes import list_made, list_to_hand
 from app.store.workers import Worker, find_worker, list_statuses, list_workers
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import Matchmaker, Profile, ResolvedWords
-from app.usecases.pushes import Intent, intend_pushes, is_open
+from app.usecases.pushes import Intent, intend_pushes
 from app.usecases.recipients import MOST_AT_ONCE, PlanRules, Recipient, Recipients, read_recipients
 from app.usecases.workers import WorkerUnknown
 from matching import Match, MatchIndex, RankedTable, Seeker, SnapshotBroken, plan_all
@@ -645,13 +645,18 @@ def _planned(person: Person, match: Match, cause: PushCause, *, rank: int) -> Pl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeReport:
-    """What became of planned pushes: as `IntentReport`; `over`: the posting is not offered any more."""
+    """What became of planned pushes: as `IntentReport`, and those that were not made.
+
+    `over`: the posting is not offered any more, or has been sent to as many as it has room for; `needless`: the person
+    has seen or declined the job meanwhile, or is owed no more.
+    """
 
     queued: int = 0
     visits: int = 0
     suppressed: int = 0
     known: int = 0
     over: int = 0
+    needless: int = 0
 
     @property
     def made(self) -> int:
@@ -665,6 +670,7 @@ class MadeReport:
             suppressed=self.suppressed + other.suppressed,
             known=self.known + other.known,
             over=self.over + other.over,
+            needless=self.needless + other.needless,
         )
 
 
@@ -686,11 +692,7 @@ def make_pushes(
         posting.id: posting
         for posting, _ in postings_store.list_postings(session, sorted({each.posting_id for each in wanted}))
     }
-    offered = [
-        each
-        for each in wanted
-        if (posting := found.get(each.posting_id)) is not None and is_open(posting, at=now) and posting.openings > 0
-    ]
+    still, over, needless = _still_wanted(session, wanted, made_for=made_for, now=now)
     intents = [
         Intent(
             worker_id=each.worker_id,
@@ -708,7 +710,7 @@ def make_pushes(
             expires_at=_expires_at(found[each.posting_id].valid_until, now=now),
             spell_id=each.spell_id,
         )
-        for each in offered
+        for each in still
     ]
     made = intend_pushes(session, intents, served=served, now=now, keys=keys)
     return MadeReport(
@@ -716,8 +718,45 @@ def make_pushes(
         visits=made.visits,
         suppressed=made.suppressed,
         known=made.known,
-        over=len(wanted) - len(offered),
+        over=over,
+        needless=needless,
     )
+
+
+def _still_wanted(
+    session: Session, planned: Sequence[PlannedPush], *, made_for: str, now: datetime
+) -> tuple[list[PlannedPush], int, int]:
+    """What of a plan holds as things stand now, and how many rows are over and how many needless.
+
+    Hours may lie between plan and making. What was made for the occasion already stays, so that it is known again.
+    """
+    people, postings = {each.worker_id for each in planned}, {each.posting_id for each in planned}
+    made = list_made(session, made_for=made_for, worker_ids=people)
+    stands = read_recipients(session, now=now, worker_ids=people, posting_ids=postings)
+    openings = {posting.id: posting.openings for posting, _ in postings_store.list_postings(session, sorted(postings))}
+    taken, given = dict(stands.taken), dict[int, int]()
+    still: list[PlannedPush] = []
+    over = needless = 0
+    for each in planned:
+        if (each.worker_id, each.posting_id) in made:
+            still.append(each)
+            continue
+        job, person = stands.jobs.get(each.posting_id), stands.of(each.worker_id)
+        room = stands.rules.people_per_place * openings.get(each.posting_id, 0)
+        if job is None or taken.get(each.posting_id, 0) >= room:
+            over += 1
+        elif job in person.jobs or not _is_owed_still(each, person, given.get(each.worker_id, 0)):
+            needless += 1
+        else:
+            taken[each.posting_id] = taken.get(each.posting_id, 0) + 1
+            given[each.worker_id] = given.get(each.worker_id, 0) + 1
+            still.append(each)
+    return still, over, needless
+
+
+def _is_owed_still(planned: PlannedPush, person: Recipient, given: int) -> bool:
+    """Whether a push is still missing in the spell that it was planned for; true of what is not owed."""
+    return planned.cause is not PushCause.OWED or (planned.spell_id == person.spell_id and given < person.missing)
 
 
 def _expires_at(last_day: date | None, *, now: datetime) -> datetime:

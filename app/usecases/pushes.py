@@ -21,8 +21,9 @@ from app.kit.database import reserve_ids
 from app.kit.errors import Conflict, NotFound
 from app.kit.keys import KeyRing, tag
 from app.kit.tokens import new_token, same_token, token_digest
-from app.store import consents, postings
+from app.store import consents, postings, spells
 from app.store import pushes as store
+from app.store.ledger import find_entry, is_struck
 from app.store.postings import Posting
 from app.store.pushes import Attempt, Push, PushChange
 from app.usecases.ledger import append_entry
@@ -154,14 +155,17 @@ def deliver_push(
 ) -> None:
     """Note that a push, locked, has reached its person: its entry in the ledger, once, and nothing more to send.
 
+    Where that entry was struck, or is but the word of staff, what proves more is an entry beside it. It belongs to the
+    spell of its day, also one that began after the push was made.
+
     `facts` are those of a call or visit: minutes and whether a note tells what was said.
     """
-    if push.entry_id is None:
+    if not _is_proven(session, push, evidence):
         entry = append_entry(
             session,
             kind=EntryKind.PUSH,
             worker_id=push.worker_id,
-            spell_id=push.spell_id,
+            spell_id=_spell_of(session, push, happened_at),
             channel=channel,
             evidence=evidence,
             happened_at=happened_at,
@@ -402,12 +406,12 @@ def job_of(posting: Posting) -> str:
 
 
 def is_open(posting: Posting | None, *, at: datetime) -> bool:
-    """Whether somebody could have taken the posting up at an instant."""
-    return (
-        posting is not None
-        and posting.state is PostingState.OPEN
-        and (posting.valid_until is None or posting.valid_until >= china_date(at))
-    )
+    """Whether somebody could have taken the posting up at an instant, now or earlier."""
+    if posting is None or posting.posted_at > at:
+        return False
+    # What is closed is changed no more, so that the last change was its closing.
+    was_open = posting.state is PostingState.OPEN or (posting.state is PostingState.CLOSED and posting.changed_at > at)
+    return was_open and (posting.valid_until is None or posting.valid_until >= china_date(at))
 
 
 def lock_push(session: Session, push_id: int) -> Push:
@@ -450,7 +454,7 @@ def _confirm(
         session,
         kind=EntryKind.ANSWER,
         worker_id=push.worker_id,
-        spell_id=push.spell_id,
+        spell_id=_spell_of(session, push, happened_at),
         channel=channel,
         evidence=Grade.A,
         happened_at=happened_at,
@@ -460,6 +464,20 @@ def _confirm(
         facts={"push": push.id, "answer": answer, "why": None if why is None else why.value},
         keys=keys,
     )
+
+
+def _spell_of(session: Session, push: Push, at: datetime) -> int | None:
+    """The spell that something belongs to which happened to a push at an instant."""
+    spell = spells.find_spell_on(session, push.worker_id, on=china_date(at))
+    return push.spell_id if spell is None else spell.id
+
+
+def _is_proven(session: Session, push: Push, evidence: Grade) -> bool:
+    """Whether the ledger holds as much of a push's arrival as this evidence would prove."""
+    entry = None if push.entry_id is None else find_entry(session, push.entry_id)
+    if entry is None or is_struck(session, entry.id):
+        return False
+    return entry.evidence is not Grade.C or evidence is Grade.C
 
 
 def _facts_of(session: Session, push: Push, *, happened_at: datetime) -> dict[str, Fact]:

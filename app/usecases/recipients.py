@@ -4,7 +4,7 @@ What is owed goes before what is merely useful, and neither is made twice: a pus
 for, one that has reached somebody is not repeated in the same spell.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,16 +12,17 @@ from sqlalchemy.orm import Session
 
 from app.domain.ledger import Entry, EntryKind
 from app.domain.obligations import Why, duties_of
-from app.domain.pushes import PushCause, PushState
+from app.domain.pushes import Answer, PushCause, PushState
 from app.domain.sending import WEEK
 from app.domain.spells import Spell
 from app.kit.clock import china_date
 from app.store import policies, postings
 from app.store import pushes as store
 from app.store import spells as spells_store
+from app.store.postings import Posting
 from app.usecases.ledger import list_entries
 from app.usecases.obligations import read_rules
-from app.usecases.pushes import job_of
+from app.usecases.pushes import is_open, job_of
 from app.usecases.send_rules import load_send_rules
 
 MOST_AT_ONCE = 3  # what a mandated package holds (plan 8.7), and what a person can weigh against each other
@@ -102,13 +103,21 @@ def load_plan_rules(session: Session, *, now: datetime) -> PlanRules:
     )
 
 
-def read_recipients(session: Session, *, now: datetime, worker_ids: Collection[int] | None = None) -> Recipients:
-    """Whom pushes are owed to, and what everybody was sent, or these people, no more of them than a query takes.
+def read_recipients(
+    session: Session,
+    *,
+    now: datetime,
+    worker_ids: Collection[int] | None = None,
+    posting_ids: Collection[int] | None = None,
+) -> Recipients:
+    """Whom pushes are owed to, and what everybody was sent.
+
+    Of these people alone where they are named, and of these postings, no more of either than a query takes.
 
     Raises:
         RulesMissing: the rules of what is owed are not complete.
     """
-    jobs = {posting.id: job_of(posting) for posting in postings.list_open_postings(session, today=china_date(now))}
+    jobs = {posting.id: job_of(posting) for posting in _open_postings(session, posting_ids, now=now)}
     spells = {spell.worker_id: spell for spell in _open_spells(session, worker_ids, now=now)}
     known = {worker: Recipient(spell_id=spell.id) for worker, spell in spells.items()}
     _read_ledger(session, list(spells.values()), known, now=now)
@@ -117,11 +126,18 @@ def read_recipients(session: Session, *, now: datetime, worker_ids: Collection[i
         person = known.setdefault(made.worker_id, Recipient())
         is_recent = made.created_at > now - WEEK
         person.recent += is_recent and made.cause is not PushCause.ASKED
-        if made.spell_id != person.spell_id:
-            continue
-        is_waited_for = made.state is PushState.SENT and made.state_at > now - RECEIPTS_WITHIN
-        if made.state in _ON_ITS_WAY or is_waited_for:
+        if made.answer is Answer.UNSUITABLE:
+            # In whatever spell: who has said no to a job is not asked again.
+            person.jobs.add(made.job)
+            person.postings.add(made.posting_id)
+        is_waited_for = made.state in _ON_ITS_WAY or (
+            made.state is PushState.SENT and made.state_at > now - RECEIPTS_WITHIN
+        )
+        if is_waited_for:
+            # Whenever it was made: it will belong to the spell of the day on which it arrives.
             person.missing = max(0, person.missing - 1)
+        elif made.spell_id != person.spell_id:
+            continue
         # What never left the house has not been seen, and is tried again after a week.
         may_be_seen = made.state not in _OVER or made.has_left
         if made.job in open_jobs and (may_be_seen or is_recent):
@@ -131,15 +147,21 @@ def read_recipients(session: Session, *, now: datetime, worker_ids: Collection[i
         rules=load_plan_rules(session, now=now),
         known=known,
         jobs=jobs,
-        taken=store.count_people_by_posting(session, over=_OVER),
+        taken=store.count_people_by_posting(session, over=_OVER, posting_ids=posting_ids),
     )
 
 
+def _open_postings(session: Session, posting_ids: Collection[int] | None, *, now: datetime) -> Sequence[Posting]:
+    if posting_ids is None:
+        return postings.list_open_postings(session, today=china_date(now))
+    rows = postings.list_postings(session, sorted({*posting_ids}))
+    return [posting for posting, _ in rows if is_open(posting, at=now) and posting.openings > 0]
+
+
 def _open_spells(session: Session, worker_ids: Collection[int] | None, *, now: datetime) -> list[Spell]:
-    if worker_ids is None:
-        return [spell for spell in spells_store.list_spells_on(session, on=china_date(now)) if spell.closed_on is None]
-    found = (spells_store.find_open_spell(session, worker_id) for worker_id in sorted({*worker_ids}))
-    return [spell for spell in found if spell is not None]
+    if worker_ids is not None:
+        return spells_store.list_open_spells(session, worker_ids)
+    return [spell for spell in spells_store.list_spells_on(session, on=china_date(now)) if spell.closed_on is None]
 
 
 def _read_ledger(session: Session, spells: list[Spell], known: Mapping[int, Recipient], *, now: datetime) -> None:
@@ -155,8 +177,9 @@ def _read_ledger(session: Session, spells: list[Spell], known: Mapping[int, Reci
             entries, person = theirs.get(spell.worker_id, []), known[spell.worker_id]
             duty = duties_of(spell, entries, book=book, now=now).duties[EntryKind.PUSH]
             person.missing = duty.missing
+            declined = {entry.refers_to for entry in entries if _declines(entry)}
             for entry in entries:
-                if entry.kind is not EntryKind.PUSH or entry.spell_id != spell.id:
+                if entry.kind is not EntryKind.PUSH or (entry.spell_id != spell.id and entry.id not in declined):
                     continue
                 if duty.uncounted.get(entry.id) is Why.STRUCK:
                     continue
@@ -165,3 +188,7 @@ def _read_ledger(session: Session, spells: list[Spell], known: Mapping[int, Reci
                     person.jobs.add(job)
                 if isinstance(posting_id, int):
                     person.postings.add(posting_id)
+
+
+def _declines(entry: Entry) -> bool:
+    return entry.kind is EntryKind.ANSWER and entry.facts.get("answer") == Answer.UNSUITABLE

@@ -165,7 +165,6 @@ def take_signed_slip(
     slip.signed_at = slip.signed_at or happened_at
     answers: dict[int, Answer | None] = {}
     given: dict[str, Any] = {
-        "channel": Channel.SLIP,
         "happened_at": happened_at,
         "now": now,
         "actor": actor,

@@ -18,7 +18,7 @@ from app.kit.errors import NotFound
 from app.kit.keys import KeyRing
 from app.store.audit import record_act
 from app.store.identities import NewIdentity, add_identities, find_by_id_numbers
-from app.store.workers import Worker, add_workers
+from app.store.workers import Worker, add_statuses, add_workers, list_statuses
 from app.usecases.areas import AreaBook
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome, RowReport
 from app.usecases.places import Place, PlaceNames
@@ -27,6 +27,7 @@ from app.usecases.spells import sync_spells
 _ID_NUMBER_DIGITS = 18
 _NAME_CHARACTERS = 60
 _PEOPLE_A_WRITE = 5_000
+_UNCHANGED = "以前登记过，没有改动"
 
 
 class WorkerUnknown(NotFound):
@@ -114,11 +115,12 @@ def import_workers(
     """Take judged people from a roster. Running it again with the same rows changes nothing.
 
     A person whose ID number is on record is left as they are (已有), also where the roster knows more: what somebody
-    told an office in person is not overwritten by a list. The same person twice in a file is taken once (折叠). What
-    `judge_workers` refused is not taken (拒绝). Birth date and sex are those of the ID number. Who is on record is
-    looked up in this transaction, however long ago the rows were judged. Afterwards spells are brought in line with
-    what everybody is registered as today: they open for those to whom the package is owed, and close where a status
-    has ended.
+    told an office in person is not overwritten by a list. But what the roster says that they are registered as, and
+    that is not on record today, is added: who has lost their work since is owed the package. The same person twice in
+    a file is taken once (折叠). What `judge_workers` refused is not taken (拒绝). Birth date and sex are those of the
+    ID number. Who is on record is looked up in this transaction, however long ago rows were judged. Afterwards spells
+    are brought in line with what everybody is registered as today: they open for those to whom the package is owed,
+    and close where a status has ended.
 
     Args:
         session: a transaction that the caller commits or rolls back.
@@ -132,13 +134,20 @@ def import_workers(
     """
     valid = [one.draft.id_number for one in judged if is_id_number(one.draft.id_number, today=today)]
     known = find_by_id_numbers(session, valid, keys=keys)
+    borne = list_statuses(session, on=today, worker_ids=known.values())
+    registered: list[tuple[int, Status, date]] = []
     reports: dict[int, RowReport] = {}
     firsts: dict[str, JudgedWorker] = {}
     repeated: list[tuple[WorkerDraft, WorkerDraft]] = []
     for one in judged:
         draft, first = one.draft, firsts.get(one.draft.id_number)
         if draft.id_number in known:
-            reports[draft.row] = _report(draft, RowOutcome.KNOWN, ["以前登记过，没有改动"], known[draft.id_number])
+            worker_id = known[draft.id_number]
+            added = [each for each in draft.statuses if each[0] not in borne.get(worker_id, frozenset())]
+            borne[worker_id] = borne.get(worker_id, frozenset()) | {status for status, _ in added}
+            registered += [(worker_id, status, since or today) for status, since in added]
+            words = f"以前登记过，新登记为{'、'.join(status.label for status, _ in added)}" if added else _UNCHANGED
+            reports[draft.row] = _report(draft, RowOutcome.KNOWN, [words], worker_id)
         elif first is not None and first.draft.name != draft.name:
             told = [f"身份证号与第 {first.draft.row} 行相同，姓名却不同"]
             reports[draft.row] = _report(draft, RowOutcome.REFUSED, told)
@@ -150,6 +159,7 @@ def import_workers(
             firsts[draft.id_number] = one
     new = list(firsts.values())
     ids = _store(session, new, keys=keys, evidence=evidence, today=today, now=now, on_progress=on_progress)
+    add_statuses(session, registered, evidence=evidence)
     for one in new:
         reports[one.draft.row] = _report(one.draft, RowOutcome.TAKEN, one.notes, ids[one.draft.row])
     for draft, earlier in repeated:
@@ -157,7 +167,7 @@ def import_workers(
         reports[draft.row] = _report(draft, RowOutcome.FOLDED, told, ids[earlier.row])
     sync_spells(session, actor=actor, on=today, now=now, keys=keys)
     report = ImportReport(rows=tuple(reports[one.draft.row] for one in judged))
-    if ids:
+    if ids or registered:
         record_act(session, actor=actor, action="import_workers", subject="workers", now=now, detail=report.told_counts)
     return report
 

@@ -9,6 +9,7 @@ from app.web.assets import mount_static
 from app.web.origins import refuse_foreign_forms
 from app.web.rendering import render_problem
 from app.web.seeker.about import about
+from app.web.seeker.inboxes import inboxes
 from app.web.seeker.postings import postings
 from app.web.seeker.pushes import pushes
 from app.web.seeker.questions import questions
@@ -17,5 +18,5 @@ from app.web.seeker.reports import reports
 __all__ = ["mount_static", "pages", "render_problem"]
 
 pages = APIRouter(include_in_schema=False, dependencies=[Depends(refuse_foreign_forms)])
-for part in (questions, postings, pushes, reports, about):
+for part in (questions, postings, pushes, inboxes, reports, about):
     pages.include_router(part)

@@ -26,6 +26,7 @@ OPERATIONS = {
     ("get", "/api/v1/feed/postings.jsonl"),
     ("post", "/api/v1/callbacks/{channel}"),
     ("post", "/api/v1/callbacks/{channel}/{secret}"),
+    ("get", "/api/v1/staff/due"),
     ("get", "/health/live"),
     ("get", "/health/ready"),
 }

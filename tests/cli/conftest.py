@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,19 @@ import pytest
 from sqlalchemy import Engine, make_url
 
 from app.cli import main
+from app.wiring import House
+from tests import houses
 from tests.houses import furnished, house, postgresql_reference, sqlite_reference
 
 __all__ = ["furnished", "house", "postgresql_reference", "sqlite_reference"]
+
+
+LONG_AGO = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def add_posting(house: House, **given: Any) -> int:
+    """An open posting of long ago: the commands ask the real clock, which may be behind that of the other tests."""
+    return houses.add_posting(house, **{"posted_at": LONG_AGO, **given})
 
 
 @dataclass(frozen=True)

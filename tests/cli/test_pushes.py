@@ -29,9 +29,9 @@ from app.usecases.consents import give_consent
 from app.usecases.key_rings import bind_key_ring
 from app.wiring import House, load_matchmaker
 from matching import chunks
-from tests.cli.conftest import Jiujin, url_of
+from tests.cli.conftest import Jiujin, add_posting, url_of
 from tests.deliveries import phone_of
-from tests.houses import HOME_TOWNSHIP, add_posting
+from tests.houses import HOME_TOWNSHIP
 
 PEOPLE = 23
 

@@ -18,8 +18,8 @@ from app.store.consents import list_consents
 from app.store.courses import Course, CourseSession
 from app.usecases.ledger import EntryDraft, append_entries, list_entries
 from app.wiring import House, bind_keys
-from tests.cli.conftest import Jiujin, Said, url_of
-from tests.houses import HOME_TOWNSHIP, add_posting
+from tests.cli.conftest import Jiujin, Said, add_posting, url_of
+from tests.houses import HOME_TOWNSHIP
 from tests.people import ALLEVIATED, add_person, unemployed
 
 DAY = timedelta(days=1)
@@ -92,7 +92,9 @@ def test_a_whole_package_is_written_and_counted_from_the_terminal(
         None,
         int(postings[0]),
     )
-    answered = record("record", "answer", str(first["entry"]), "--answer", "interested", "--channel", "slip")
+    answered = record(
+        "record", "answer", str(first["entry"]), "--answer", "interested", "--channel", "slip", "--evidence", "A"
+    )
     assert (answered.code, answered.json()["kind"]) == (0, "answer")
     struck = record("strike", str(written[4].json()["entry"]), "--why", "记错了人", by="clerk/k-1")
     assert (struck.code, struck.json()["kind"]) == (0, "strike")
@@ -236,3 +238,20 @@ def test_the_watch_tells_what_is_worth_a_look_and_shows_no_words(house: House, p
     assert (empty["entries"], empty["findings"]) == (0, [])
     wrong = jiujin("ledger", "watch", "--since", "2026-02-01", "--until", "2026-01-01", "--json")
     assert (wrong.code, wrong.json()["error"]["fields"][0]["code"]) == (1, "until_before_since")
+
+
+def test_a_status_that_begins_opens_a_spell_and_one_that_ends_closes_it(
+    house: House, person: int, jiujin: Jiujin, today: date
+) -> None:
+    other = add_person(house, [ALLEVIATED])
+    given = ("--worker", str(other), "--status", "registered_unemployed", "--by", "clerk/k-1", "--json")
+    begun = jiujin("ledger", "status", *given, "--on", (today - 3 * DAY).isoformat())
+    # The other one is registered as both and had no spell yet: everybody's are brought in line.
+    assert (begun.code, len(begun.json()["opened"]), begun.json()["closed"]) == (0, 2, [])
+    assert jiujin("ledger", "status", *given).json()["opened"] == []
+    assert jiujin("ledger", "person", "--worker", str(other), "--json").json()["worker"] == other
+    ended = jiujin("ledger", "status", *given, "--end", "--on", (today - DAY).isoformat())
+    assert (ended.code, len(ended.json()["closed"])) == (0, 1)
+    assert jiujin("ledger", "status", *given, "--end").json()["error"]["code"] == "status_not_borne"
+    assert jiujin("ledger", "status", *given, "--on", "2999-01-01").json()["error"]["code"] == "invalid"
+    assert person != other

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.obligations import DutyState, PushCounts, duties_of, last_resort
+from app.domain.pushes import Answer, PushState, Unsuitable
 from app.domain.spells import SpellEnd, SpellSource
 from app.kit.clock import CHINA
 from app.kit.database import read_session, write_session
@@ -20,6 +22,7 @@ from app.store.briefings import BriefingText
 from app.store.brokers import Broker, Case
 from app.store.courses import Course, CourseSession
 from app.store.policies import LocalSetting
+from app.store.pushes import Attempt, Push
 from app.usecases.ledger import list_entries, read_note, strike_entry
 from app.usecases.obligations import (
     Briefing,
@@ -35,11 +38,14 @@ from app.usecases.obligations import (
     TrainingOffer,
     list_due,
     read_rules,
+    record_answer,
     record_service,
 )
+from app.usecases.pushes import intend_pushes
 from app.usecases.spells import close_spell, find_open_spell, open_spells
 from app.wiring import House
-from tests.houses import HOME_TOWNSHIP, area_book
+from tests.deliveries import intent
+from tests.houses import HOME_TOWNSHIP, add_posting, area_book
 from tests.people import ALLEVIATED, add_person, unemployed
 
 TODAY = date(2026, 12, 1)
@@ -206,11 +212,13 @@ def test_each_service_is_written_so_that_it_counts(house: House) -> None:
     [
         (TEXT, {"happened_at": at(TODAY, 11)}, [("happened_at", "in_future")]),
         (TEXT, {"channel": Channel.LOUDSPEAKER, "evidence": Grade.A}, [("channel", "public_channel")]),
+        (TEXT, {"channel": Channel.SMS, "evidence": Grade.A}, [("channel", "machine_channel")]),
+        (TEXT, {"channel": Channel.CALL, "evidence": Grade.A}, [("evidence", "not_signed")]),
         (TEXT, {"minutes": None}, [("minutes", "minutes_missing")]),
         (TEXT, {"minutes": 0, "note": " "}, [("minutes", "minutes_missing"), ("note", "said_missing")]),
         (
             Guidance(),
-            {"evidence": Grade.A, "minutes": None, "note": None},
+            {"channel": Channel.VISIT, "evidence": Grade.A, "minutes": None, "note": None},
             [("minutes", "minutes_missing"), ("note", "said_missing")],
         ),
         (Briefing("registered_unemployed", 9), {}, [("text", "text_unknown")]),
@@ -423,3 +431,35 @@ def test_the_last_resort_is_read_from_what_was_written(house: House) -> None:
         entries = list_entries(session, worker_ids=[person])
         found = last_resort(spell, entries, book=read_rules(session), now=house.clock.now())
     assert (found.pushes, found.may_be_proposed) == (0, False)
+
+
+def test_a_posting_told_face_to_face_makes_its_push_arrive_and_nothing_more_is_sent(house: House) -> None:
+    person, posting = register(house), add_posting(house)
+    now = house.clock.now()
+    with write_session(house.engine) as session:
+        intend_pushes(session, [intent(person, posting, now=now)], served=frozenset(), now=now, keys=house.keys)
+    told = replace(PUSH, posting=posting, metres=1_200)
+    entry = record(house, person, told, channel=Channel.VISIT)
+    with read_session(house.engine) as session:
+        push = session.scalars(select(Push)).one()
+        attempt = session.scalars(select(Attempt)).one()
+        assert (push.state, push.entry_id) == (PushState.DELIVERED, entry.id)
+        assert attempt.done_at is not None
+    # What is judged at the door holds, not what was planned.
+    assert (entry.facts["push"], entry.facts["metres"], entry.facts["minutes"]) == (push.id, 1_200, 12)
+    signed = {"channel": Channel.SLIP, "evidence": Grade.A, "minutes": None, "note": None}
+    with write_session(house.engine) as session:
+        record_answer(
+            session,
+            push=entry.id,
+            answer=Answer.UNSUITABLE,
+            why=Unsuitable.TOO_FAR,
+            happened_at=now,
+            now=now,
+            actor="broker-1",
+            keys=house.keys,
+            **signed,  # type: ignore[arg-type]  # of several types
+        )
+    with read_session(house.engine) as session:
+        push = session.scalars(select(Push)).one()
+        assert (push.state, push.answer, push.why) == (PushState.ANSWERED, Answer.UNSUITABLE, Unsuitable.TOO_FAR)

@@ -14,14 +14,14 @@ from app.background import plans as making
 from app.background.plans import make_planned
 from app.domain.ledger import Channel, Grade
 from app.domain.postings import PostingState
-from app.domain.pushes import Answer, PushCause, PushState
+from app.domain.pushes import Answer, PushCause, PushState, Unsuitable
 from app.domain.spells import SpellEnd, SpellSource
 from app.kit.database import read_session, write_session
 from app.store.postings import Posting
 from app.store.pushes import Attempt, Push
 from app.usecases.consents import give_consent
 from app.usecases.ledger import strike_entry
-from app.usecases.obligations import TalkedPush, record_service
+from app.usecases.obligations import TalkedPush, record_answer, record_service
 from app.usecases.plans import (
     PlanMissing,
     PlannedPush,
@@ -32,6 +32,7 @@ from app.usecases.plans import (
     push_now,
     read_people,
     read_plan,
+    suggest_for,
 )
 from app.usecases.pushes import answer_push, count_pushes, job_of
 from app.usecases.spells import close_spell, find_open_spell, open_spells
@@ -267,6 +268,32 @@ def test_in_another_spell_what_was_sent_before_may_be_sent_again(house: House, t
     assert given_to(plan(house, tmp_path / "two")[1], owed) == [posting_id]
 
 
+def test_what_was_declined_is_never_sent_again_in_whatever_spell(house: House, tmp_path: Path) -> None:
+    owed = add_owed(house)
+    declined, told = add_posting(house), add_posting(house)
+    push(house, owed, declined, PushState.ANSWERED, answer=Answer.UNSUITABLE, why=Unsuitable.PAY)
+    entry_id, now, on = tell(house, owed, told), house.clock.now(), house.clock.today()
+    with write_session(house.engine) as session:
+        record_answer(
+            session,
+            push=entry_id,
+            answer=Answer.UNSUITABLE,
+            why=Unsuitable.TOO_FAR,
+            channel=Channel.VISIT,
+            evidence=Grade.A,
+            happened_at=now,
+            now=now,
+            actor="broker/1",
+            keys=house.keys,
+        )
+        close_spell(
+            session, spell_of(house, owed), end=SpellEnd.EMPLOYED, actor="clerk/1", on=on, now=now, keys=house.keys
+        )
+        open_spells(session, [owed], source=SpellSource.CLERK, actor="clerk/1", on=on, now=now, keys=house.keys)
+    other = add_posting(house)
+    assert given_to(plan(house, tmp_path / "one")[1], owed) == [other]
+
+
 def test_of_two_rows_of_one_job_a_person_is_given_one_and_the_places_of_both_are_used(
     house: House, tmp_path: Path
 ) -> None:
@@ -425,6 +452,49 @@ def test_what_is_not_offered_any_more_is_not_made(ready: House, tmp_path: Path) 
     assert (made.over, made.made) == (gone, 9 - gone)
 
 
+def test_what_happened_between_plan_and_making_is_heeded(ready: House, tmp_path: Path) -> None:
+    planned = read_plan(tmp_path / "plan")
+    first, second, third = sorted({each.worker_id for each in planned})
+    rows = {
+        worker: [each.posting_id for each in planned if each.worker_id == worker] for worker in (first, second, third)
+    }
+    tell(ready, first, rows[first][0])  # a broker was quicker
+    push(ready, second, rows[second][0], PushState.ANSWERED, answer=Answer.UNSUITABLE, why=Unsuitable.PAY)
+    now, on = ready.clock.now(), ready.clock.today()
+    with write_session(ready.engine) as session:
+        close_spell(
+            session, spell_of(ready, third), end=SpellEnd.EMPLOYED, actor="clerk/1", on=on, now=now, keys=ready.keys
+        )
+    made = make_planned(ready, tmp_path / "plan")
+    assert (made.made, made.needless, made.over) == (4, 5, 0)
+    new = {(each.worker_id, each.posting_id) for each in all_pushes(ready) if each.made_for != "2026-11-30"}
+    assert new == {(worker, posting) for worker in (first, second) for posting in rows[worker][1:]}
+    assert make_planned(ready, tmp_path / "plan").known == 4
+
+
+def test_a_posting_that_has_been_sent_to_as_many_as_it_has_room_for_is_not_made(ready: House, tmp_path: Path) -> None:
+    planned = read_plan(tmp_path / "plan")
+    posting_id = planned[0].posting_id
+    for _ in range(6):  # two places, three people for each
+        push(ready, add_person(ready, []), posting_id)
+    full = sum(each.posting_id == posting_id for each in planned)
+    made = make_planned(ready, tmp_path / "plan")
+    assert (made.over, made.made) == (full, 9 - full)
+
+
+def test_three_are_suggested_to_each_and_first_what_waits_to_be_brought(ready: House, tmp_path: Path) -> None:
+    postings = read_plan(tmp_path / "plan")
+    visited = min(each.worker_id for each in postings)
+    make_planned(ready, tmp_path / "plan", limit=2)
+    waiting = [each.posting_id for each in all_pushes(ready) if each.worker_id == visited]
+    matchmaker = load_matchmaker(ready)
+    with read_session(ready.engine) as session:
+        found = suggest_for(session, matchmaker, [visited, 999_999], now=ready.clock.now())
+    assert found.keys() == {visited}
+    assert found[visited][: len(waiting)] == waiting
+    assert len(set(found[visited])) == 3
+
+
 def test_a_push_ends_with_its_postings_last_day_or_after_two_weeks(house: House) -> None:
     worker_id = add_person(house)
     now = house.clock.now()
@@ -439,7 +509,7 @@ def test_a_push_ends_with_its_postings_last_day_or_after_two_weeks(house: House)
             rank=rank,
             posting_id=posting_id,
             score=0.5,
-            cause=PushCause.OWED,
+            cause=PushCause.PLANNED,
             spell_id=None,
             skill_permille=900,
             metres=1,

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, time, timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, select
@@ -18,7 +19,7 @@ from app.store.postings import Posting
 from app.store.pushes import Attempt, FollowUp, Push, PushChange
 from app.usecases.consents import end_consent
 from app.usecases.dispatch import Claim, Post, carry_out, claim_ready, settle
-from app.usecases.ledger import list_entries
+from app.usecases.ledger import list_entries, strike_entry
 from app.usecases.pushes import (
     PushCannotBecome,
     PushNotFound,
@@ -28,6 +29,7 @@ from app.usecases.pushes import (
     deliver_push,
     expire_pushes,
     intend_pushes,
+    is_open,
     link_token,
     load_by_link,
 )
@@ -558,3 +560,61 @@ def test_two_dispatchers_never_hold_one_message(database: Engine, key_ring: KeyR
             held = [claim_ready(each, post, limit=6, now=NOW, keys=key_ring)[0] for each in (one, other)]
     ids = [claim.push_id for claims in held for claim in claims]
     assert len(ids) == len(set(ids)) == 10
+
+
+# --- what proves more, and when ---------------------------------------------------------------------------------------
+
+
+def delivered(session: Session, keys: KeyRing, **given: Any) -> Push:
+    """The only push, told again or for the first time."""
+    values: dict[str, Any] = {"channel": Channel.VISIT, "evidence": Grade.C, "happened_at": LATER, "now": LATER}
+    push = only(session)
+    deliver_push(session, push, actor="test", keys=keys, **{**values, **given})
+    return push
+
+
+def grades(session: Session) -> list[Grade | None]:
+    return [entry.evidence for entry in list_entries(session) if entry.kind is EntryKind.PUSH]
+
+
+def test_a_receipt_stands_beside_the_word_of_staff_and_not_beside_a_receipt(
+    session: Session, key_ring: KeyRing
+) -> None:
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post_of(Teller()), keys=key_ring)
+    first = delivered(session, key_ring).entry_id
+    assert delivered(session, key_ring).entry_id == first
+    second = delivered(session, key_ring, channel=Channel.SMS, evidence=Grade.B).entry_id
+    assert second != first
+    assert delivered(session, key_ring, channel=Channel.SLIP, evidence=Grade.A).entry_id == second
+    assert grades(session) == [Grade.C, Grade.B]
+
+
+def test_what_was_struck_is_proven_anew_by_the_persons_answer(session: Session, key_ring: KeyRing) -> None:
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post_of(Teller()), keys=key_ring)
+    push = delivered(session, key_ring, channel=Channel.SMS, evidence=Grade.B)
+    assert push.entry_id is not None
+    strike_entry(session, push.entry_id, why="回执弄错了", actor="test", now=LATER, keys=key_ring)
+    answer_push(session, push.id, Answer.INTERESTED, channel=Channel.INBOX, now=LATER, keys=key_ring)
+    *_, entry, answer = list_entries(session)
+    assert (entry.kind, entry.evidence, entry.id) == (EntryKind.PUSH, Grade.A, only(session).entry_id)
+    assert answer.refers_to == entry.id
+
+
+@pytest.mark.parametrize(
+    ("given", "at", "is_so"),
+    [
+        ({}, NOW, True),
+        ({}, NOW - timedelta(seconds=1), False),
+        ({"state": PostingState.CLOSED, "changed_at": LATER}, NOW, True),
+        ({"state": PostingState.CLOSED, "changed_at": LATER}, LATER, False),
+        ({"state": PostingState.PAUSED, "changed_at": LATER}, NOW, False),
+        ({"valid_until": NOW.date() - timedelta(days=1)}, NOW, False),
+    ],
+)
+def test_whether_a_posting_was_open_is_told_as_of_then(
+    session: Session, given: dict[str, Any], at: datetime, is_so: bool
+) -> None:
+    posting = session.get_one(Posting, add_posting(session, **given))
+    assert is_open(posting, at=at) is is_so

@@ -272,3 +272,21 @@ def test_a_roster_that_is_taken_back_leaves_no_spell(house: House) -> None:
         session.rollback()
     with read_session(house.engine) as session:
         assert (list_entries(session), list_open_spells(session, on=today)) == ([], [])
+
+
+def test_who_is_on_record_and_lost_their_work_since_is_registered_and_nothing_else_of_theirs_changes(
+    house: House,
+) -> None:
+    alleviated = ((Status.POVERTY_ALLEVIATED, None),)
+    first = bring_in(house, person(statuses=alleviated))
+    lost = (*alleviated, (Status.REGISTERED_UNEMPLOYED, date(2026, 11, 20)))
+    second = bring_in(house, person(statuses=lost, wants=("看大门",)), person(3, id_number=number(2), statuses=lost))
+    assert [row.outcome for row in second.rows] == [RowOutcome.KNOWN] * 2
+    assert [row.reasons for row in second.rows] == [("以前登记过，新登记为登记失业",), ("以前登记过，没有改动",)]
+    with read_session(house.engine) as session:
+        assert [spell.worker_id for spell in list_open_spells(session, on=house.clock.today())] == [first.rows[0].id]
+        assert session.scalars(select(Worker.wants)).all() == [["保洁", "煮饭"]]
+        rows = session.scalars(select(WorkerStatus).order_by(WorkerStatus.id)).all()
+        assert [(row.status, row.valid_from) for row in rows[1:]] == [
+            (Status.REGISTERED_UNEMPLOYED, date(2026, 11, 20))
+        ]

@@ -14,6 +14,7 @@ from app.main import create_app
 from app.store.ledger import LedgerEntry
 from app.store.postings import Posting
 from app.store.pushes import FollowUp, Push, PushChange
+from app.usecases.inboxes import inbox_code
 from app.usecases.ledger import list_entries
 from app.usecases.pushes import link_token
 from app.wiring import House
@@ -135,3 +136,28 @@ async def test_a_form_from_another_site_is_refused(reader: httpx.AsyncClient, se
     answer = await reader.post(link, data={"answer": "interested"}, headers={"Origin": "http://elsewhere"})
     assert answer.status_code == 403
     assert push_of(sent).state is PushState.QUEUED
+
+
+# --- the inbox --------------------------------------------------------------------------------------------------------
+
+
+async def test_an_inbox_lists_what_its_owner_was_sent_and_looking_changes_nothing(
+    reader: httpx.AsyncClient, sent: House, link: str
+) -> None:
+    push = push_of(sent)
+    with write_session(sent.engine) as session:
+        (other,) = add_people(session, 1, keys=sent.keys)
+    page = await reader.get(f"/inbox/{inbox_code(push.worker_id, keys=sent.keys)}")
+    assert page.status_code == 200
+    assert (page.text.count(f'href="{link}"'), "离家 2.3 公里" in page.text, "noindex" in page.text) == (2, True, True)
+    assert push_of(sent).state is PushState.QUEUED
+    await reader.post(link, data={"answer": "interested"})
+    assert "您说的是：感兴趣" in (await reader.get(f"/inbox/{inbox_code(push.worker_id, keys=sent.keys)}")).text
+    empty = await reader.get(f"/inbox/{inbox_code(other, keys=sent.keys)}")
+    assert (empty.status_code, "现在没有" in empty.text) == (200, True)
+
+
+@pytest.mark.parametrize("code", ["1-AAAA-AAAA", "x", "1", "%20"])
+async def test_an_address_that_is_nobodys_is_not_found(reader: httpx.AsyncClient, code: str) -> None:
+    page = await reader.get(f"/inbox/{code}")
+    assert (page.status_code, "没有这个收件箱" in page.text) == (404, True)

@@ -1,0 +1,68 @@
+"""A person's own inbox (站内消息): what was sent to them, behind an address that they are given when they agree to it.
+
+The address is the key, as a push's link is one: whoever holds it sees the jobs and may answer them. It names nobody.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from app.domain.pushes import Answer
+from app.kit.errors import NotFound
+from app.kit.keyed_codes import keyed_code, read_keyed_code
+from app.kit.keys import KeyRing
+from app.store import pushes as store
+from app.usecases.areas import AreaBook
+from app.usecases.postings import PostingCard, PostingNotFound, load_posting
+from app.usecases.pushes import link_token
+
+KEPT = timedelta(days=30)
+MOST_SHOWN = 30
+_PURPOSE = "inbox"
+
+
+class InboxNotFound(NotFound):
+    """The address leads to nobody's inbox."""
+
+    code = "inbox_not_found"
+    title = "没有这个收件箱，请再看一遍地址"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxItem:
+    """A push as the inbox lists it; `token` is that of its own page."""
+
+    token: str
+    card: PostingCard
+    metres: int
+    sent_at: datetime
+    answer: Answer | None
+
+
+def inbox_code(worker_id: int, *, keys: KeyRing) -> str:
+    """What stands behind `/inbox/` in somebody's address."""
+    return keyed_code(keys, worker_id, purpose=_PURPOSE)
+
+
+def list_inbox(
+    session: Session, code: str, *, areas: AreaBook, today: date, now: datetime, keys: KeyRing
+) -> list[InboxItem]:
+    """What somebody was sent in the last thirty days and is still to be had, newest first.
+
+    Raises:
+        InboxNotFound: the address leads to nobody.
+    """
+    worker_id = read_keyed_code(keys, code, purpose=_PURPOSE)
+    if worker_id is None:
+        raise InboxNotFound
+    items = []
+    for push in store.list_sent(session, worker_id, since=now - KEPT, limit=MOST_SHOWN):
+        try:
+            card = load_posting(session, push.posting_id, areas=areas, today=today)
+            token = link_token(push, keys)
+        except (PostingNotFound, LookupError):
+            continue  # over, or its link was made with a key that is gone
+        metres = int(push.match.get("metres", 0))
+        items.append(InboxItem(token=token, card=card, metres=metres, sent_at=push.created_at, answer=push.answer))
+    return items
