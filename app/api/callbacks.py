@@ -1,11 +1,13 @@
 """What providers tell by themselves: stored raw, answered at once, understood afterwards by a loop.
 
 Nothing is believed that its provider's reader does not know for its own. The path names the provider, or its channel
-where that has but one; those who sign nothing have a secret behind it.
+where that has but one; those who sign nothing have a secret behind it. WeChat asks first, by a GET, whether the address
+is ours.
 """
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import PlainTextResponse
 
 from app.api.houses import CurrentHouse
 from app.api.problems import BodyTooLarge, declares
@@ -26,6 +28,19 @@ router = APIRouter(prefix="/api/v1/callbacks", tags=["callbacks"])
 
 
 _FAULTS = declares(CallbackForged, CallbackStale, CallbackReplayed, CallbackBroken, BodyTooLarge, Busy)
+_CHECK_FAULTS = declares(CallbackForged, CallbackStale, CallbackBroken)
+
+
+@router.get("/{channel}", response_class=PlainTextResponse, responses=_CHECK_FAULTS)
+async def answer_check(request: Request, house: CurrentHouse, channel: str) -> Response:
+    """What WeChat is told when the address is set up there: the `echostr` of its signed question. Changes nothing."""
+    return _answer_check(request, house, channel, path_secret=None)
+
+
+@router.get("/{channel}/{secret}", response_class=PlainTextResponse, responses=_CHECK_FAULTS)
+async def answer_check_by_secret(request: Request, house: CurrentHouse, channel: str, secret: str) -> Response:
+    """As above, at an address with a secret behind it; whoever has such a one asks nothing and learns nothing."""
+    return _answer_check(request, house, channel, path_secret=secret)
 
 
 @router.post("/{channel}", responses=_FAULTS)
@@ -56,6 +71,18 @@ async def _take(request: Request, house: House, channel: str, *, path_secret: st
     reader.spend(nonce)
     media_type, acknowledgement = reader.acknowledgement
     return Response(acknowledgement, media_type=media_type)
+
+
+def _answer_check(request: Request, house: House, channel: str, *, path_secret: str | None) -> Response:
+    reader = _reader(house, channel)
+    if reader is None:
+        raise CallbackForged
+    media_type, echo = reader.answer_check(
+        Callback(headers=dict(request.headers), body=b"", query=dict(request.query_params), path_secret=path_secret)
+    )
+    # What was asked in the address is said back: never as a page, whatever it holds.
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    return Response(echo, media_type=media_type, headers=headers)
 
 
 def _reader(house: House, name: str) -> CallbackReader | None:

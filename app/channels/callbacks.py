@@ -4,8 +4,8 @@ Only our own shape and WeChat's carry a signature. Aliyun's and Tencent's callba
 is a secret in the path that was given to the provider (and, at the proxy, where they come from). Whoever learns that
 path can forge their receipts: docs/channels.md tells what that means and how to change it.
 
-Sources: Aliyun SmsReport and SmsUp (HTTP 批量推送), Tencent 短信下发状态通知 and 短信回复, WeChat 接入概述 (signature)
-and 模板消息 (TEMPLATESENDJOBFINISH). Times without a zone are taken as China's, which none of them says.
+Sources: Aliyun SmsReport and SmsUp (HTTP 批量推送), Tencent 短信下发状态通知 and 短信回复, WeChat 接入概述 (signature,
+echostr) and 模板消息 (TEMPLATESENDJOBFINISH). Times without a zone are taken as China's, which none of them says.
 """
 
 import hashlib
@@ -38,6 +38,8 @@ FRESH = timedelta(minutes=5)
 LONGEST_BODY_BYTES = 262_144
 MOST_FACTS = 1_000
 LONGEST_REPLY = 500
+# WeChat promises "随机字符串"; what is seen are some twenty digits.
+_ECHO = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 _PHONE = re.compile(r"(?:\+?86)?(1[3-9]\d{9})", re.ASCII)
 
 
@@ -103,6 +105,9 @@ class ProviderCallbacks:
         return authenticate(
             self._shape, callback, secret=self._secret, now=self._clock.now(), is_spent=self._nonces.is_spent
         )
+
+    def answer_check(self, callback: Callback) -> tuple[str, bytes]:
+        return "text/plain", echo_of(self._shape, callback, secret=self._secret, now=self._clock.now())
 
     def spend(self, nonce: str) -> None:
         if nonce:
@@ -171,6 +176,39 @@ def authenticate(
         if not same_token(callback.path_secret or "", secret):
             raise CallbackForged
         return ""
+    timestamp, nonce = _signed(shape, callback, secret=secret, now=now)
+    # WeChat promises nothing of its nonces; two bodies are two callbacks.
+    spent = f"{timestamp}:{nonce}:{hashlib.sha256(callback.body).hexdigest()[:16]}"
+    if is_spent(spent):
+        raise CallbackReplayed
+    return spent
+
+
+def echo_of(shape: Shape, callback: Callback, *, secret: str, now: datetime) -> bytes:
+    """What WeChat wants to hear when it asks, by a signed GET, whether the address is ours: its own `echostr`.
+
+    Takes what `authenticate` does, but remembers no nonce: nothing is stored, and WeChat may ask twice. The signature
+    does not cover `echostr`, so only what is short and plain is said back.
+
+    Raises:
+        CallbackForged: the signature is wrong, or the provider is none that asks.
+        CallbackStale: the signature is older than five minutes, or from the future.
+        CallbackBroken: `echostr` is missing, longer than 128 characters, or not of plain ASCII without spaces.
+        ValueError: there is no secret, with which everything would be believed.
+    """
+    if not secret:
+        raise ValueError("a callback needs a secret")
+    if shape is not Shape.WECHAT:
+        raise CallbackForged
+    _signed(shape, callback, secret=secret, now=now)
+    echo = callback.query.get("echostr", "")
+    if not _ECHO.fullmatch(echo):
+        raise CallbackBroken
+    return echo.encode()
+
+
+def _signed(shape: Shape, callback: Callback, *, secret: str, now: datetime) -> tuple[str, str]:
+    """Time and nonce of a signature that is right and fresh. Raises CallbackForged, CallbackStale."""
     headers = {name.lower(): value for name, value in callback.headers.items()}
     if shape is Shape.NEUTRAL:
         timestamp, nonce = headers.get(TIMESTAMP.lower(), ""), headers.get(NONCE.lower(), "")
@@ -186,11 +224,7 @@ def authenticate(
         raise CallbackForged
     if not _is_fresh(timestamp, now):
         raise CallbackStale
-    # WeChat promises nothing of its nonces; two bodies are two callbacks.
-    spent = f"{timestamp}:{nonce}:{hashlib.sha256(callback.body).hexdigest()[:16]}"
-    if is_spent(spent):
-        raise CallbackReplayed
-    return spent
+    return timestamp, nonce
 
 
 def receipts_in(shape: Shape, body: bytes) -> list[ReceiptFact]:

@@ -75,6 +75,18 @@ class CallbackReader(Protocol):
         """
         ...
 
+    def answer_check(self, callback: Callback) -> tuple[str, bytes]:
+        """Media type and body for a provider that asks, when our address is set up there, whether it is ours.
+
+        Remembers nothing: whoever asks twice is answered twice.
+
+        Raises:
+            CallbackForged: the signature is wrong, or the provider is none that asks.
+            CallbackStale: the signature is older than five minutes, or from the future.
+            CallbackBroken: what it wants to hear is missing, too long or not plain.
+        """
+        ...
+
     def spend(self, nonce: str) -> None:
         """Remember the nonce of a callback that is stored."""
         ...

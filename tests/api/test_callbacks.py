@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -21,22 +22,24 @@ from app.usecases.dispatch import carry_out, claim_ready, settle
 from app.usecases.ledger import list_entries
 from app.wiring import House, build_callbacks
 from tests.api.conftest import caller
-from tests.channels.provider import SECRET, sign_callback
+from tests.channels.provider import SECRET, sign_callback, sign_wechat
 from tests.deliveries import Teller, add_people, add_posting, post_of, push_to
 
 pytestmark = pytest.mark.anyio
 
+TOKEN = "the-token-of-wechat"
 PHONE = "13800000000"  # the network's own message centre
 
 
 @pytest.fixture
 def served(house: House) -> House:
-    """A house with a gateway of our own shape and with Aliyun, whose clock stands at the tests' now."""
+    """A house with a gateway of our own shape, with Aliyun and with WeChat, whose clock stands at the tests' now."""
     settings = Settings(
         data=house.settings.data,
         sms_url="http://127.0.0.1:1",
         sms_secret=SecretStr(SECRET),
         aliyun_callback_secret=SecretStr("behind-the-path"),
+        wechat_callback_token=SecretStr(TOKEN),
     )
     return replace(house, settings=settings, callbacks=build_callbacks(settings, house.clock))
 
@@ -126,6 +129,36 @@ async def test_who_signs_nothing_is_known_by_the_path(provider: httpx.AsyncClien
     answer = await provider.post("/api/v1/callbacks/aliyun/behind-the-path", content=body)
     assert answer.status_code == 200
     assert count(served) == 1
+
+
+async def test_wechat_hears_its_text_back_when_the_address_is_set_up(
+    provider: httpx.AsyncClient, served: House
+) -> None:
+    question = {**sign_wechat(TOKEN, now=served.clock.now().timestamp()), "echostr": "<b>5510215474561"}
+    for _ in range(2):
+        answer = await provider.get("/api/v1/callbacks/wechat", params=question)
+        assert (answer.status_code, answer.content) == (200, b"<b>5510215474561")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        assert (answer.headers["X-Content-Type-Options"], answer.headers["Cache-Control"]) == ("nosniff", "no-store")
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert count(served) == 0
+    answer = await provider.get("/api/v1/callbacks/wechat", params={**question, "echostr": "1" * 200})
+    assert (answer.status_code, answer.json()["code"]) == (422, "callback_broken")
+    served.clock.advance(timedelta(minutes=6))  # type: ignore[attr-defined]  # the clock of tests
+    answer = await provider.get("/api/v1/callbacks/wechat", params=question)
+    assert (answer.status_code, answer.json()["code"]) == (401, "callback_stale")
+
+
+@pytest.mark.parametrize("path", ["wechat", "gateway", "sms", "nobody", "aliyun", "aliyun/behind-the-path", "nobody/x"])
+async def test_whoever_asks_without_the_token_hears_what_a_forger_hears(
+    provider: httpx.AsyncClient, served: House, path: str
+) -> None:
+    token = SECRET if path in ("wechat", "gateway") else TOKEN
+    question = {**sign_wechat(token, now=served.clock.now().timestamp()), "echostr": "5510215474561"}
+    answer = await provider.get(f"/api/v1/callbacks/{path}", params=question)
+    forged = await tell(provider, served, receipt("any"), path="nobody")
+    assert (answer.status_code, answer.json()) == (401, forged.json())
+    assert "5510215474561" not in answer.text
 
 
 async def test_a_nonce_serves_once(provider: httpx.AsyncClient, served: House) -> None:

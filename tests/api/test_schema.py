@@ -24,6 +24,8 @@ OPERATIONS = {
     ("get", "/api/v1/reports/{code}"),
     ("post", "/api/v1/match"),
     ("get", "/api/v1/feed/postings.jsonl"),
+    ("get", "/api/v1/callbacks/{channel}"),
+    ("get", "/api/v1/callbacks/{channel}/{secret}"),
     ("post", "/api/v1/callbacks/{channel}"),
     ("post", "/api/v1/callbacks/{channel}/{secret}"),
     ("get", "/api/v1/staff/due"),

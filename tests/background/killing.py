@@ -297,6 +297,9 @@ class _Reader:
     def authenticate(self, callback: Callback) -> str:
         raise NotImplementedError(callback)
 
+    def answer_check(self, callback: Callback) -> tuple[str, bytes]:
+        raise NotImplementedError(callback)
+
     def spend(self, nonce: str) -> None:
         raise NotImplementedError(nonce)
 

@@ -15,6 +15,7 @@ from app.channels.callbacks import (
     ProviderCallbacks,
     Shape,
     authenticate,
+    echo_of,
     read_receipts,
     read_replies,
     receipts_in,
@@ -333,6 +334,67 @@ def test_without_a_secret_nothing_is_believed(clock: FixedClock) -> None:
             authenticate(shape, told(shape, secret=""), secret="", now=NOW, is_spent=never)
         with pytest.raises(ValueError, match="secret"):
             ProviderCallbacks(provider="p", channel=Channel.SMS, shape=shape, secret="", clock=clock)
+        with pytest.raises(ValueError, match="secret"):
+            echo_of(shape, check(token=""), secret="", now=NOW)
+
+
+# --- whether the address is ours --------------------------------------------------------------------------------------
+
+
+def check(*, echo: str | None = "5510215474561", at: datetime = NOW, token: str = SECRET, **changed: str) -> Callback:
+    """WeChat asks whether the address is ours, with this `echostr`."""
+    asked = {} if echo is None else {"echostr": echo}
+    return Callback(headers={}, body=b"", query={**sign_wechat(token, now=at.timestamp()), **asked, **changed})
+
+
+def test_wechat_hears_its_own_text_back_as_often_as_it_asks(reader: Callable[[Shape], CallbackReader]) -> None:
+    callbacks, asked = reader(Shape.WECHAT), check()
+    for _ in range(2):
+        assert callbacks.answer_check(asked) == ("text/plain", b"5510215474561")
+    # Nothing was remembered, so a callback with the same time and nonce is taken as well.
+    assert callbacks.authenticate(asked)
+    callbacks.spend(callbacks.authenticate(asked))
+    assert callbacks.answer_check(asked) == ("text/plain", b"5510215474561")
+
+
+@pytest.mark.parametrize(
+    ("asked", "fault"),
+    [
+        (check(token="another token of the same length"), CallbackForged),
+        (check(signature=""), CallbackForged),
+        (check(nonce=""), CallbackForged),
+        (check(nonce="other"), CallbackForged),
+        (check(timestamp=str(int(NOW.timestamp()) + 1)), CallbackForged),
+        (check(at=NOW - timedelta(minutes=5, seconds=1)), CallbackStale),
+        (check(at=NOW + timedelta(minutes=5, seconds=1)), CallbackStale),
+        (Callback(headers={}, body=b"", query={}), CallbackForged),
+        (check(echo=None), CallbackBroken),
+        (check(echo=""), CallbackBroken),
+        (check(echo="1" * 129), CallbackBroken),
+        (check(echo="a b"), CallbackBroken),
+        (check(echo="1\n"), CallbackBroken),
+        (check(echo="就近"), CallbackBroken),
+    ],
+)
+def test_whoever_else_asks_hears_nothing(
+    reader: Callable[[Shape], CallbackReader], asked: Callback, fault: type[Exception]
+) -> None:
+    with pytest.raises(fault):
+        reader(Shape.WECHAT).answer_check(asked)
+
+
+def test_what_is_said_back_is_plain_and_at_most_128_characters(reader: Callable[[Shape], CallbackReader]) -> None:
+    for echo in ("1" * 128, "a+/=<>"):
+        assert reader(Shape.WECHAT).answer_check(check(echo=echo)) == ("text/plain", echo.encode())
+
+
+@pytest.mark.parametrize("shape", [shape for shape in ALL if shape is not Shape.WECHAT])
+def test_no_other_provider_asks(reader: Callable[[Shape], CallbackReader], shape: Shape) -> None:
+    with pytest.raises(CallbackForged):
+        reader(shape).answer_check(check())
+    # Not even one whose callbacks would be believed.
+    with pytest.raises(CallbackForged):
+        reader(shape).answer_check(told(shape))
 
 
 # --- what cannot be read ----------------------------------------------------------------------------------------------
