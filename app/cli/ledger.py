@@ -20,6 +20,7 @@ from app.kit.database import read_session
 from app.usecases.ledger import LedgerEntryUnknown
 from app.usecases.ledger_exports import (
     LedgerEntryErased,
+    LedgerEntryUnproven,
     LedgerEntryWaiting,
     ReceiptCodeWrong,
     export_lines,
@@ -123,7 +124,12 @@ def receipt(
     ] = None,
     qr: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="把短码的二维码写成 svg 或 png 图", dir_okay=False, show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="把网页地址（没设就是短码）的二维码写成 svg 或 png 图",
+            dir_okay=False,
+            show_default=False,
+        ),
     ] = None,
     data: DataFolder = None,
     as_json: AsJson = False,
@@ -137,9 +143,16 @@ def receipt(
             entry_id = int(entry) if entry.isascii() and entry.isdecimal() else find_by_code(entry, keys=house.keys)
             with read_session(house.engine) as session:
                 document = make_receipt(session, entry_id, keys=house.keys)
-        except (LedgerEntryUnknown, LedgerEntryWaiting, LedgerEntryErased, ReceiptCodeWrong) as fault:
+        except (
+            LedgerEntryUnknown,
+            LedgerEntryWaiting,
+            LedgerEntryErased,
+            LedgerEntryUnproven,
+            ReceiptCodeWrong,
+        ) as fault:
             raise Failed(fault.title, code=fault.code) from None
-        code = segno.make(document["code"], micro=False, error="m")
+        page = _page_of(document["code"], house)
+        code = segno.make(page or document["code"], micro=False, error="m")
         if out is not None:
             _write(out, iter([orjson.dumps(document)]))
         if qr is not None:
@@ -148,6 +161,8 @@ def receipt(
             except OSError as error:
                 raise _unwritable(qr, error) from error
         words = f"台账第 {entry_id} 条的凭条，短码 {document['code']}"
+        if page is not None:
+            words += f"\n网页 {page}"
         if out is not None:
             words += f"\n写进了 {out}，核对：python -m ledger_check {out}"
         answer(document, words, as_json=as_json)
@@ -164,6 +179,12 @@ def export_ledger(*, out: OutFile, data: DataFolder = None, as_json: AsJson = Fa
             count = _write(out, map(orjson.dumps, export_lines(session, keys=house.keys)))
         document = {"file": str(out), "lines": count, "keys": signer_of(house.keys).told_keys}
         answer(document, f"台账写进了 {out}（{count} 行），核对：python -m ledger_check {out}", as_json=as_json)
+
+
+def _page_of(code: str, house: House) -> str | None:
+    """Where the holder of a code looks at the receipt; None where no public address is set: ours is nobody else's."""
+    settings = house.settings
+    return None if settings.public_url is None else f"{settings.effective_public_url}/receipts/{code}"
 
 
 def _require_ledger(house: House) -> None:

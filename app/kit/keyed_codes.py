@@ -21,7 +21,7 @@ def read_keyed_code(ring: KeyRing, typed: str, *, purpose: str) -> int | None:
     """The row that a code stands for, as somebody typed it; None where it is no code of ours."""
     told = clean_code(typed)
     number = told[:-_CHARACTERS]
-    if not (number.isascii() and number.isdecimal() and len(number) <= len(str(HIGHEST_ID))):
+    if not (told.isascii() and number.isdecimal() and len(number) <= len(str(HIGHEST_ID))):
         return None
     digests = keyed_digests(ring, number, purpose=purpose)
     if int(number) > HIGHEST_ID or not any(

@@ -184,10 +184,11 @@ def list_erasures(session: Session, worker_ids: Collection[int] | None = None) -
     return [(entry_of(row), row.commitment) for row in session.execute(chosen)]
 
 
-def is_struck(session: Session, entry_id: int) -> bool:
-    """Whether a later entry strikes this one."""
-    chosen = select(LedgerEntry.id).where(LedgerEntry.refers_to == entry_id, LedgerEntry.kind == EntryKind.STRIKE)
-    return session.execute(chosen.limit(1)).first() is not None
+def find_strike(session: Session, entry_id: int) -> Entry | None:
+    """The entry that strikes this one, or None."""
+    chosen = _ENTRIES.where(LedgerEntry.refers_to == entry_id, LedgerEntry.kind == EntryKind.STRIKE)
+    row = session.execute(chosen.order_by(LedgerEntry.id).limit(1)).first()
+    return None if row is None else entry_of(row)
 
 
 def entry_of(row: Sequence[Any]) -> Entry:

@@ -26,7 +26,7 @@ from app.store.ledger import (
     delete_key,
     find_entry,
     find_keys,
-    is_struck,
+    find_strike,
     list_commitments,
     list_entries_of,
     list_entries_written,
@@ -172,7 +172,7 @@ def strike_entry(session: Session, entry_id: int, *, why: str, actor: str, now: 
         raise LedgerEntryUnknown
     if entry.kind in {EntryKind.STRIKE, EntryKind.ERASURE}:
         raise LedgerEntryFinal
-    if is_struck(session, entry_id):
+    if find_strike(session, entry_id) is not None:
         raise LedgerEntryStruck
     return append_entry(
         session,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.domain.entries import columns, entry_key
 from app.domain.ledger import Entry
 from app.domain.merkle_trees import grow
-from app.kit.errors import Conflict, Gone
+from app.kit.errors import Conflict, Gone, NotFound
 from app.kit.keyed_codes import keyed_code, read_keyed_code
 from app.kit.keys import KeyRing
 from app.store.ledger import (
@@ -27,7 +27,14 @@ from app.store.ledger import (
     newest_checkpoint,
 )
 from app.usecases.ledger import LedgerEntryUnknown, keeper_of, open_keys
-from app.usecases.sequencing import erased_entries, prove_consistency, prove_inclusion, require_growth, signer_of
+from app.usecases.sequencing import (
+    LedgerDiffers,
+    erased_entries,
+    prove_consistency,
+    prove_inclusion,
+    require_growth,
+    signer_of,
+)
 
 FORMAT = 1
 _AT_ONCE = 5_000
@@ -47,7 +54,14 @@ class LedgerEntryErased(Gone):
     title = "这一条的本人已经销毁身份，开不出凭条"
 
 
-class ReceiptCodeWrong(Conflict):
+class LedgerEntryUnproven(Conflict):
+    """The database does not hold what a proof of the entry needs, and no erasure says why: somebody changed it."""
+
+    code = "ledger_entry_unproven"
+    title = "这一条现在证明不了，台账可能被人动过"
+
+
+class ReceiptCodeWrong(NotFound):
     """A receipt's short code belongs to no entry."""
 
     code = "receipt_code_wrong"
@@ -135,17 +149,28 @@ def make_receipt(session: Session, entry_id: int, *, keys: KeyRing) -> dict[str,
         LedgerEntryUnknown: there is no such entry.
         LedgerEntryWaiting: it has no place yet.
         LedgerEntryErased: its person was erased.
+        LedgerEntryUnproven: its key, a hash of the tree or the checkpoint is gone from the database.
     """
     found = find_committed(session, entry_id)
     if found is None:
         raise LedgerEntryUnknown
     entry, commitment = found
-    key = _openings(session, [found], erased_entries(session, keys=keys), keys).get(entry_id)
-    if key is None:
+    whose = [] if entry.worker_id is None else [entry.worker_id]
+    erased = erased_entries(session, keys=keys, worker_ids=whose)
+    if entry_id in erased:
         raise LedgerEntryErased
+    key = _openings(session, [found], erased, keys).get(entry_id)
+    if key is None:
+        raise LedgerEntryUnproven
     leaf, newest = find_leaf(session, entry_id), newest_checkpoint(session)
-    if leaf is None or newest is None:
+    if leaf is None:
         raise LedgerEntryWaiting
+    if newest is None:
+        raise LedgerEntryUnproven
+    try:
+        proof = prove_inclusion(session, leaf.position, newest.size)
+    except (LedgerDiffers, ValueError):
+        raise LedgerEntryUnproven from None
     signer = signer_of(keys)
     return {
         "type": "receipt",
@@ -158,7 +183,7 @@ def make_receipt(session: Session, entry_id: int, *, keys: KeyRing) -> dict[str,
         "key": key,
         "position": leaf.position,
         "signature": leaf.signature,
-        "proof": _told_proof(prove_inclusion(session, leaf.position, newest.size)),
+        "proof": _told_proof(proof),
         "checkpoint": newest.note,
     }
 

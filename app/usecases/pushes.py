@@ -23,7 +23,7 @@ from app.kit.keys import KeyRing, tag
 from app.kit.tokens import new_token, same_token, token_digest
 from app.store import consents, postings, spells
 from app.store import pushes as store
-from app.store.ledger import find_entry, is_struck
+from app.store.ledger import find_entry, find_strike
 from app.store.postings import Posting
 from app.store.pushes import Attempt, Push, PushChange
 from app.usecases.ledger import append_entry
@@ -475,7 +475,7 @@ def _spell_of(session: Session, push: Push, at: datetime) -> int | None:
 def _is_proven(session: Session, push: Push, evidence: Grade) -> bool:
     """Whether the ledger holds as much of a push's arrival as this evidence would prove."""
     entry = None if push.entry_id is None else find_entry(session, push.entry_id)
-    if entry is None or is_struck(session, entry.id):
+    if entry is None or find_strike(session, entry.id) is not None:
         return False
     return entry.evidence is not Grade.C or evidence is Grade.C
 

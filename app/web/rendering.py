@@ -18,6 +18,8 @@ from app.web.answers import Answers, clear_answers, keeps_answers, read_answers,
 from app.web.assets import asset_url
 
 _FRAME_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
+UNKEPT_HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
+"""Of what lies behind a secret address: no copy stays, and no search engine lists it."""
 
 
 def _build_environment() -> Environment:
@@ -36,14 +38,17 @@ def _build_environment() -> Environment:
 _ENVIRONMENT = _build_environment()
 
 
-def render(request: Request, template: str, *, status: int = 200, asks: bool = False, **values: Any) -> Response:
+def render(
+    request: Request, template: str, *, status: int = 200, asks: bool = False, kept: bool = True, **values: Any
+) -> Response:
     """A page. `template` is a file's name in `templates/`; `answers` and `here` are there without being given.
 
     `asks`: the page holds a question, so it sets the empty cookie where there is none, to find out whether it stays.
+    `kept`: browsers may keep a copy; not where the page's address is a secret of one person.
     """
     answers = read_answers(request)
     text = _ENVIRONMENT.get_template(template).render(answers=answers, here=_here(request), **values)
-    response = _answer_page(request, text, status=status)
+    response = _answer_page(request, text, status=status) if kept else _answer_unkept(text, status=status)
     if asks and not keeps_answers(request):
         write_answers(response, Answers(), secure=request.url.scheme == "https")
     return response
@@ -58,6 +63,10 @@ def _answer_page(request: Request, text: str, *, status: int) -> Response:
     if etag in {known.strip() for known in request.headers.get("If-None-Match", "").split(",")}:
         return Response(status_code=304, headers=headers)
     return HTMLResponse(text, headers=headers)
+
+
+def _answer_unkept(text: str, *, status: int) -> Response:
+    return HTMLResponse(text, status, headers={**_FRAME_HEADERS, **UNKEPT_HEADERS})
 
 
 def render_problem(request: Request, fault: Fault) -> HTMLResponse:

@@ -13,10 +13,11 @@ from app.web.seeker.inboxes import inboxes
 from app.web.seeker.postings import postings
 from app.web.seeker.pushes import pushes
 from app.web.seeker.questions import questions
+from app.web.seeker.receipts import receipts
 from app.web.seeker.reports import reports
 
 __all__ = ["mount_static", "pages", "render_problem"]
 
 pages = APIRouter(include_in_schema=False, dependencies=[Depends(refuse_foreign_forms)])
-for part in (questions, postings, pushes, inboxes, reports, about):
+for part in (questions, postings, pushes, inboxes, reports, receipts, about):
     pages.include_router(part)

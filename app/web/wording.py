@@ -7,15 +7,16 @@ and, where only the district is known, said to be rough.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from app.domain.areas import Nearness
 from app.domain.hours import MIDNIGHT
+from app.domain.ledger import Channel, EntryKind, Grade
 from app.domain.occupations import PHYSICAL_LEVEL_LABELS
 from app.domain.pay import PayUnit
 from app.domain.postings import PostingKind, PostingOrigin, PostingState
 from app.domain.workers import Limit
-from app.kit.clock import china_date
+from app.kit.clock import CHINA, china_date
 from app.usecases.postings import PostingCard
 
 MOST_TAGS = 5
@@ -43,6 +44,12 @@ def distance(km: float | None, nearness: Nearness, *, rough: bool = False) -> st
 def day(told: date, *, today: date) -> str:
     """`11月3日`, in another year `2025年11月3日`."""
     return f"{told.month}月{told.day}日" if told.year == today.year else f"{told.year}年{told.month}月{told.day}日"
+
+
+def moment(told: datetime, *, today: date) -> str:
+    """`11月3日10点05分`, in another year with the year."""
+    local = told.astimezone(CHINA)
+    return f"{day(local.date(), today=today)}{local.hour}点{local.minute:02}分"
 
 
 def end_of_work(hour: int) -> str:
@@ -179,3 +186,39 @@ _REFUSALS = {
 def refusals(refused: Mapping[str, int]) -> list[str]:
     """What near the person is not in the list, and why: `要先有证的 3 个`; not what the search itself leaves out."""
     return [f"{told} {refused[rule]} 个" for rule, told in _REFUSALS.items() if refused.get(rule)]
+
+
+_ENTRIES = {
+    EntryKind.SPELL_OPENED: "登记了失业，该给的服务从这时算起。",
+    EntryKind.SPELL_CLOSED: "失业登记结束了。",
+    EntryKind.BRIEFING: "给本人讲了政策。",
+    EntryKind.GUIDANCE: "给本人讲了怎么找活。",
+    EntryKind.PUSH: "给本人送了一个岗位。",
+    EntryKind.TRAINING: "给本人推荐了培训。",
+    EntryKind.ANSWER: "本人对送来的岗位回了话。",
+    EntryKind.REFUSAL: "本人说不要。",
+    EntryKind.ATTEMPT: "找过本人，没有联系上。",
+    EntryKind.START: "本人上岗了。",
+    EntryKind.PRIORITY: "名额不够时，先安排了本人。",
+    EntryKind.LAST_RESORT: "安置到公益性岗位的一步。",
+    EntryKind.STRIKE: "前面有一条记错了，把它作废。",
+    EntryKind.ERASURE: "本人的身份信息销毁了。",
+}
+
+
+def entry(kind: EntryKind) -> str:
+    """What an entry of the ledger tells, in a sentence."""
+    return _ENTRIES[kind]
+
+
+def evidence(grade: Grade | None, channel: Channel | None) -> str:
+    """What an entry of the ledger rests on: who says that it reached the person."""
+    match grade:
+        case Grade.A:
+            return "本人自己确认的：回了话、点了按钮，或者签了字"
+        case Grade.B:
+            return f"{channel.label if channel else '发送的一方'}那边回报说送到了"
+        case Grade.C:
+            return "工作人员这样记的，本人没有另外确认"
+        case None:
+            return "办事时记下的"

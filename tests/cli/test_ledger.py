@@ -1,5 +1,6 @@
 """`jiujin ledger` and `jiujin export ledger`, and `python -m ledger_check` on what they wrote."""
 
+import io
 import json
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+import segno
 from sqlalchemy import Engine, text
 
 from app.background.sequencing import Sequencer
@@ -206,6 +208,38 @@ def test_a_code_belongs_to_one_entry_and_outlives_a_rotation(house: House) -> No
     rotated = house.keys.rotated("token")
     assert receipt_code(12, keys=rotated) != before
     assert find_by_code(before, keys=rotated) == 12
+
+
+@pytest.mark.parametrize("public_url", [None, "https://job.example.gov.cn/", "https://example.gov.cn/jiujin"])
+def test_the_qr_code_leads_to_the_page_where_a_public_address_is_set(
+    house: House, jiujin: Jiujin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, public_url: str | None
+) -> None:
+    code = receipt_code(4, keys=house.keys)
+    held = code
+    if public_url is not None:
+        monkeypatch.setenv("JIUJIN_PUBLIC_URL", public_url)
+        held = f"{public_url.rstrip('/')}/receipts/{code}"
+    picture, expected, shown = tmp_path / "code.svg", tmp_path / "expected.svg", io.StringIO()
+    assert jiujin("ledger", "receipt", "4", "--qr", str(picture)).code == 0
+    made = segno.make(held, micro=False, error="m")
+    made.save(str(expected), scale=8)
+    made.terminal(shown, compact=True)
+    assert picture.read_bytes() == expected.read_bytes()
+    said = jiujin("ledger", "receipt", "4")
+    assert (said.code, shown.getvalue().strip() in said.out) == (0, True)
+    assert (f"网页 {held}" in said.out) is (public_url is not None)
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM ledger_checkpoints", "DELETE FROM ledger_keys"])
+def test_what_cannot_be_proven_any_more_is_told(house: House, jiujin: Jiujin, statement: str) -> None:
+    with house.engine.begin() as connection:
+        if house.engine.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+        else:
+            connection.execute(text("DROP TRIGGER IF EXISTS ledger_checkpoints_no_delete"))
+        connection.execute(text(statement))
+    said = jiujin("ledger", "receipt", "4", "--json")
+    assert (said.code, said.json()["error"]["code"]) == (1, "ledger_entry_unproven")
 
 
 @pytest.mark.usefixtures("house")

@@ -42,7 +42,18 @@ TOO_NEW_JS = (
 async def pages(reader: httpx.AsyncClient, street: House) -> dict[str, str]:
     """Every page of the seeker, once empty-handed and once with answers."""
     found = {}
-    paths = ["/", "/find/home", "/find/age", "/find/work", "/find/limits", "/jobs", "/about", "/reports", "/x"]
+    paths = [
+        "/",
+        "/find/home",
+        "/find/age",
+        "/find/work",
+        "/find/limits",
+        "/jobs",
+        "/about",
+        "/reports",
+        "/receipts",
+        "/x",
+    ]
     paths += [f"/jobs?near={HOME_TOWNSHIP}&q=保安", "/jobs?near=1"]
     for title in ("小区保安（真）", "以前的保安", "保安<", "日结装卸零工"):
         number = card_titled(street, title).id
