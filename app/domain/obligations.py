@@ -1,7 +1,7 @@
 """What is owed to a person while registered (应尽服务, plan 8.5-8.8), worked out from the ledger.
 
 Pure functions over entries, spells and dated rules; no count is ever stored. A day is a day in China. Three things are
-easily got wrong: the oldest debt is paid first, a push that only the person's answer proves counts from that answer on,
+easily got wrong: the oldest debt is paid first, a push that only the person's word proves counts from that word on,
 and what is done beyond what was owed is not saved up for a year that has not begun.
 """
 
@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
+from app.domain.pushes import Answer
 from app.domain.spells import Spell
 from app.domain.workers import Priority, Status, priority_of
 from app.kit.clock import china_date
@@ -22,6 +23,8 @@ SERVICES = (EntryKind.BRIEFING, EntryKind.GUIDANCE, EntryKind.PUSH, EntryKind.TR
 
 STAFF_CHANNELS = frozenset({Channel.CALL, Channel.VISIT})
 """Where the word of a member of staff may count, if length and words of the talk are on record."""
+
+_ANSWERS = tuple(answer.value for answer in Answer)
 
 _NAMED_IN_PUSHES = frozenset({"job", "is_open", "places", "bar", "skill_permille", "metres", "reach_metres"})
 
@@ -306,7 +309,7 @@ class _Court:
             and entry.refers_to is not None
             and entry.refers_to < entry.id
         }
-        self.answers = self._first_answers()
+        self.confirmed, self.answered = self._first_words()
         # Refusals and failed attempts to reach the person, as they happened.
         self.excuses = sorted(
             (
@@ -339,9 +342,13 @@ class _Court:
             return Why.AFTER_SPELL
         return Why.PUBLIC_CHANNEL if entry.channel is not None and entry.channel.is_public else None
 
-    def _first_answers(self) -> dict[int, datetime]:
-        """When a push was first answered, by the push's entry. What staff say that somebody answered proves nothing."""
-        found: dict[int, datetime] = {}
+    def _first_words(self) -> tuple[dict[int, datetime], dict[int, datetime]]:
+        """When a push was first confirmed by the person, and when first answered, by the push's entry.
+
+        "看到了" confirms that it arrived and answers nothing. What staff say that somebody answered proves neither.
+        """
+        confirmed: dict[int, datetime] = {}
+        answered: dict[int, datetime] = {}
         for entry in self.entries:
             if (
                 entry.kind is EntryKind.ANSWER
@@ -350,8 +357,9 @@ class _Court:
                 and entry.worker_id == self.spell.worker_id
                 and self._why_untold(entry) is None
             ):
-                found[entry.refers_to] = min(entry.happened_at, found.get(entry.refers_to, entry.happened_at))
-        return found
+                for firsts in (confirmed, answered) if _is_answer(entry) else (confirmed,):
+                    firsts[entry.refers_to] = min(entry.happened_at, firsts.get(entry.refers_to, entry.happened_at))
+        return confirmed, answered
 
     def judge(self, entry: Entry) -> _Sound | Why:
         """Whether a service may count, and from when on; whether a window has room for it is another matter."""
@@ -369,17 +377,25 @@ class _Court:
         if (why := _why_unfit(entry, rules)) is not None:
             return why
         unproven = _why_unproven(entry, rules)
-        if (answered_at := self.answers.get(entry.id)) is None:
-            if unproven is not None:
-                return unproven
-            if rules.push_counts_when is PushCounts.ANSWERED:
+        confirmed_at, answered_at = self.confirmed.get(entry.id), self.answered.get(entry.id)
+        if confirmed_at is None and unproven is not None:
+            return unproven
+        if rules.push_counts_when is PushCounts.ANSWERED:
+            if answered_at is None:
                 return Why.NOT_ANSWERED
-            assert entry.evidence is not None  # noqa: S101  unproven without
-            return _Sound(entry, entry.happened_at, entry.evidence)
-        counts_on_arrival = unproven is None and rules.push_counts_when is PushCounts.DELIVERED
+            since = answered_at
+        else:
+            # Proven by itself it counts from when it happened; else from the person's word on.
+            since = confirmed_at if unproven is not None and confirmed_at is not None else entry.happened_at
+        grade = entry.evidence if confirmed_at is None else Grade.A
+        assert grade is not None  # noqa: S101  unproven without
         # Providers tell late when something arrived: the answer may be the earlier of the two.
-        at = entry.happened_at if counts_on_arrival else max(entry.happened_at, answered_at)
-        return _Sound(entry, at, Grade.A, is_answered=True)
+        return _Sound(entry, max(entry.happened_at, since), grade, is_answered=answered_at is not None)
+
+
+def _is_answer(entry: Entry) -> bool:
+    """Whether an answer is one of the three that are: that somebody has only seen a push answers nothing."""
+    return entry.facts.get("answer") in _ANSWERS
 
 
 def _why_empty(entry: Entry) -> Why | None:
@@ -641,10 +657,7 @@ def last_resort(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: 
         for entry in court.entries
         if entry.refers_to is not None
         and court.why_void(entry) is None
-        and (
-            entry.kind is EntryKind.REFUSAL
-            or (entry.kind is EntryKind.ANSWER and entry.facts.get("answer") not in (None, "seen"))
-        )
+        and (entry.kind is EntryKind.REFUSAL or (entry.kind is EntryKind.ANSWER and _is_answer(entry)))
     }
     sound = [
         verdict

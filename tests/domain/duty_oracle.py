@@ -41,10 +41,11 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
 
     debts: list[Doc] = []
     why_not: dict[int, str] = {}
-    waiting: dict[int, str] = {}  # pushes that only an answer makes count, with what is said until then
+    waiting: dict[int, str] = {}  # pushes that only the person's word makes count, with what is said until then
     holder: dict[int, Doc] = {}  # which paid debt names a push
     used_jobs: set[str] = set()
-    answered: set[int] = set()
+    confirmed: set[int] = set()  # the person has said that it came, if only "看到了"
+    answered: set[int] = set()  # the person has said yes, no, or call me
     counts_since: dict[int, datetime] = {}  # of every push that is sound, whether or not it pays a debt
     started = False
     by_id = {event["id"]: event for event in events}
@@ -70,35 +71,35 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
         if code := fault(event) or unfit(event, rules_on(settings, day)):
             why_not[event["id"]] = code
             return
-        rules = rules_on(settings, day)
-        weak = unproven(event, rules)
         if event["kind"] != "push":
-            if weak:
+            if weak := unproven(event, rules_on(settings, day)):
                 why_not[event["id"]] = weak
             else:
                 pay(event, event["grade"], event["at"])
             return
-        if not weak and rules["when"] == "answered":
-            weak = "not_answered"
-        if not weak:
-            pay(event, event["grade"], event["at"])
-            if event["id"] in answered and event["id"] in holder:
-                holder[event["id"]]["grade"] = "A"
-        elif event["id"] in answered:
-            pay(event, "A", event["at"])
-        else:
-            waiting[event["id"]] = weak
+        settle(event, event["at"])
+
+    def settle(push: Doc, at: datetime) -> None:
+        """Pay with a push as soon as all is there that it needs; until then it waits."""
+        number, rules = push["id"], rules_on(settings, day_of(push["at"]))
+        lacks = "" if number in confirmed else unproven(push, rules)
+        if not lacks and rules["when"] == "answered" and number not in answered:
+            lacks = "not_answered"
+        if lacks:
+            waiting[number] = lacks
+            return
+        waiting.pop(number, None)
+        pay(push, "A" if number in confirmed else push["grade"], at)
 
     def answer(event: Doc) -> None:
-        if event["grade"] != "A" or fault(event, names_spell=False):
-            return
         push = event["names"]
-        if push in answered or by_id.get(push, event)["kind"] != "push":
+        if event["grade"] != "A" or fault(event, names_spell=False) or by_id.get(push, event)["kind"] != "push":
             return
-        answered.add(push)
+        confirmed.add(push)
+        if event["facts"].get("answer") in ("interested", "unsuitable", "call_me"):
+            answered.add(push)
         if push in waiting:
-            del waiting[push]
-            pay(by_id[push], "A", event["at"])
+            settle(by_id[push], event["at"])
         elif push in holder:
             holder[push]["grade"] = "A"
 
@@ -180,7 +181,11 @@ def attempts(
     replied = {
         event["names"]
         for event in events
-        if not fault(event) and (event["kind"] == "refusal" or event["facts"].get("answer", "seen") != "seen")
+        if not fault(event)
+        and (
+            event["kind"] == "refusal"
+            or (event["kind"] == "answer" and event["facts"].get("answer") in ("interested", "unsuitable", "call_me"))
+        )
     }
     pushes = [event for event in events if event["id"] in counts_since.keys() & replied]
     firsts: dict[str, Doc] = {}

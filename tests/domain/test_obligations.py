@@ -242,6 +242,8 @@ OPENED = date(2026, 3, 1)
 SPELL = Spell(id=7, worker_id=3, opened_on=OPENED)
 BOOK = RuleBook([(date(2025, 3, 27), RULES)])
 SMS, CALL = Channel.SMS, Channel.CALL
+YES: dict[str, Fact] = {"answer": "interested"}
+SEEN: dict[str, Fact] = {"answer": "seen"}
 
 
 def noon(day: date) -> datetime:
@@ -416,22 +418,45 @@ def test_one_job_counts_once_in_the_whole_spell(ledger: Ledger) -> None:
 def test_an_answer_makes_a_push_count_from_its_own_moment_on(ledger: Ledger) -> None:
     unproven = ledger.write(EntryKind.PUSH, evidence=Grade.C)
     assert ledger.duties(date(2026, 3, 9)).duties[EntryKind.PUSH].uncounted == {unproven: Why.GRADE}
-    ledger.write(EntryKind.ANSWER, date(2026, 3, 10), evidence=Grade.A, refers_to=unproven)
+    ledger.write(EntryKind.ANSWER, date(2026, 3, 10), evidence=Grade.A, refers_to=unproven, facts=YES)
     assert ledger.duties(date(2026, 3, 9)).duties[EntryKind.PUSH].done() == 0
     counted = ledger.duties(date(2026, 3, 10)).duties[EntryKind.PUSH].counted
     assert [(one.entry_id, one.grade, one.day) for one in counted] == [(unproven, Grade.A, date(2026, 3, 10))]
 
 
+def test_having_seen_a_push_proves_that_it_arrived_and_answers_nothing(ledger: Ledger) -> None:
+    receipt, unproven = ledger.write(EntryKind.PUSH), ledger.write(EntryKind.PUSH, evidence=Grade.C)
+    for push in (receipt, unproven):
+        ledger.write(EntryKind.ANSWER, date(2026, 3, 10), evidence=Grade.A, refers_to=push, facts=SEEN)
+    ledger.write(EntryKind.START)
+    found = ledger.duties(date(2026, 3, 11))
+    counted = found.duties[EntryKind.PUSH].counted
+    assert [(one.entry_id, one.grade, one.day) for one in counted] == [
+        (receipt, Grade.A, OPENED),
+        (unproven, Grade.A, date(2026, 3, 10)),
+    ]
+    assert (found.is_answered, found.is_headline) == (False, False)
+    strict = book(push_counts_when=PushCounts.ANSWERED)
+    waiting = ledger.duties(date(2026, 3, 11), rules=strict).duties[EntryKind.PUSH]
+    assert waiting.uncounted == {receipt: Why.NOT_ANSWERED, unproven: Why.NOT_ANSWERED}
+    ledger.write(EntryKind.ANSWER, date(2026, 3, 12), evidence=Grade.A, refers_to=unproven, facts=YES)
+    answered = ledger.duties(date(2026, 3, 12), rules=strict)
+    assert [(one.entry_id, one.day) for one in answered.duties[EntryKind.PUSH].counted] == [
+        (unproven, date(2026, 3, 12))
+    ]
+    assert answered.is_headline
+
+
 def test_what_staff_say_that_somebody_answered_proves_nothing(ledger: Ledger) -> None:
     push = ledger.write(EntryKind.PUSH)
-    ledger.write(EntryKind.ANSWER, evidence=Grade.C, channel=CALL, refers_to=push)
+    ledger.write(EntryKind.ANSWER, evidence=Grade.C, channel=CALL, refers_to=push, facts=YES)
     found = ledger.duties(OPENED)
     assert (found.duties[EntryKind.PUSH].done(Grade.B), found.is_answered) == (1, False)
 
 
 def test_where_the_office_counts_answers_a_receipt_alone_is_not_enough(ledger: Ledger) -> None:
     answered, silent = ledger.write(EntryKind.PUSH), ledger.write(EntryKind.PUSH)
-    ledger.write(EntryKind.ANSWER, date(2026, 3, 4), evidence=Grade.A, refers_to=answered)
+    ledger.write(EntryKind.ANSWER, date(2026, 3, 4), evidence=Grade.A, refers_to=answered, facts=YES)
     pushes = ledger.duties(date(2026, 3, 5), rules=book(push_counts_when=PushCounts.ANSWERED)).duties[EntryKind.PUSH]
     assert [(one.entry_id, one.day) for one in pushes.counted] == [(answered, date(2026, 3, 4))]
     assert pushes.uncounted == {silent: Why.NOT_ANSWERED}
@@ -518,7 +543,7 @@ def test_the_headline_counts_people_with_an_answered_push_and_a_start(ledger: Le
         ledger.write(EntryKind.PUSH, channel=CALL, evidence=Grade.C, facts=talk)
     ledger.write(EntryKind.START, evidence=Grade.C)
     on_paper = ledger.duties(OPENED)
-    ledger.write(EntryKind.ANSWER, evidence=Grade.A, refers_to=4)
+    ledger.write(EntryKind.ANSWER, evidence=Grade.A, refers_to=4, facts=YES)
     answered = ledger.duties(OPENED)
     totals = add_up([on_paper, replace(answered, spell=replace(SPELL, id=8, worker_id=4)), answered, answered])
     assert (on_paper.is_complete, on_paper.is_headline, answered.is_headline) == (True, False, True)
