@@ -361,6 +361,14 @@ class _Court:
                     firsts[entry.refers_to] = min(entry.happened_at, firsts.get(entry.refers_to, entry.happened_at))
         return confirmed, answered
 
+    def is_reply(self, entry: Entry) -> bool:
+        """Whether an entry shows, with evidence that counts, that the person answered or refused what it refers to."""
+        return (
+            (entry.kind is EntryKind.REFUSAL or (entry.kind is EntryKind.ANSWER and _is_answer(entry)))
+            and self.why_void(entry) is None
+            and _why_unproven(entry, self.book.on(china_date(entry.happened_at))) is None
+        )
+
     def judge(self, entry: Entry) -> _Sound | Why:
         """Whether a service may count, and from when on; whether a window has room for it is another matter."""
         if (why := self.why_void(entry)) is not None:
@@ -624,14 +632,17 @@ class Shortfall(StrEnum):
 
 _SHORTFALL_LABELS = {
     Shortfall.PUSHES: "送到并且本人回应或拒绝的岗位不够",
-    Shortfall.SPAN: "头一次和最后一次推送隔得不够久",
+    Shortfall.SPAN: "头一次和最后一次推送、回应隔得不够久",
     Shortfall.WRITTEN_AT_ONCE: "台账是集中补记的",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastResort:
-    """Whether a public-welfare post may be proposed (plan 8.10): what the ledger shows, and what is missing."""
+    """Whether a public-welfare post may be proposed (plan 8.10): what the ledger shows, and what is missing.
+
+    `span_days` lie between the first and the last push, or between the first replies to them if these are closer.
+    """
 
     pushes: int
     pushes_needed: int
@@ -647,33 +658,33 @@ class LastResort:
 def last_resort(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: datetime) -> LastResort:
     """What of the market's attempts the ledger shows: pushes that count, of different jobs, each answered or refused.
 
-    That somebody has only seen a push ("看到了") answers nothing. The days on which the entries were written must lie
-    as far apart as those on which things happened: what was put down afterwards in one go proves no two weeks.
+    That somebody has only seen a push ("看到了") answers nothing, and a reply needs the same evidence as a service. The
+    first replies must lie as far apart as the pushes, and the days on which both were written as far as those on which
+    they happened: what was put down afterwards in one go proves no two weeks.
     """
     court = _Court(spell, entries, book=book, now=now)
     rules = book.on(court.today)
-    replied = {
-        entry.refers_to
-        for entry in court.entries
-        if entry.refers_to is not None
-        and court.why_void(entry) is None
-        and (entry.kind is EntryKind.REFUSAL or (entry.kind is EntryKind.ANSWER and _is_answer(entry)))
-    }
+    replies: dict[int, Entry] = {}
+    for entry in sorted(court.entries, key=lambda entry: (entry.happened_at, entry.id)):
+        if entry.refers_to is not None and court.is_reply(entry):
+            replies.setdefault(entry.refers_to, entry)
     sound = [
         verdict
         for entry in court.entries
-        if entry.kind is EntryKind.PUSH and entry.id in replied and isinstance(verdict := court.judge(entry), _Sound)
+        if entry.kind is EntryKind.PUSH and entry.id in replies and isinstance(verdict := court.judge(entry), _Sound)
     ]
     jobs: dict[object, Entry] = {}
     for one in sorted(sound, key=lambda one: one.order):
         jobs.setdefault(one.entry.facts["job"], one.entry)
-    span = _span_days(entry.happened_at for entry in jobs.values())
+    pushes, firsts = list(jobs.values()), [replies[entry.id] for entry in jobs.values()]
+    span = min(_span_days(entry.happened_at for entry in part) for part in (pushes, firsts))
+    written = min(_span_days(entry.written_at for entry in part) for part in (pushes, firsts))
     missing = []
     if len(jobs) < rules.last_resort_pushes:
         missing.append(Shortfall.PUSHES)
     if span < rules.last_resort_span_days:
         missing.append(Shortfall.SPAN)
-    elif _span_days(entry.written_at for entry in jobs.values()) < rules.last_resort_span_days:
+    elif written < rules.last_resort_span_days:
         missing.append(Shortfall.WRITTEN_AT_ONCE)
     return LastResort(
         pushes=len(jobs),

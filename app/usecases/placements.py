@@ -14,7 +14,7 @@ from app.domain.obligations import LastResort, last_resort, work_relief_order
 from app.domain.postings import PostingKind
 from app.domain.spells import Spell, SpellEnd
 from app.kit.clock import china_date
-from app.kit.errors import Conflict, FieldFault, Invalid, NotFound
+from app.kit.errors import Conflict, FieldFault, Forbidden, Invalid, NotFound
 from app.kit.keys import KeyRing
 from app.store import postings, spells, workers
 from app.usecases.ledger import EntryDraft, append_entries, append_entry, list_entries
@@ -23,6 +23,8 @@ from app.usecases.pushes import is_open
 from app.usecases.spells import close_spell
 
 PROPOSED, APPROVED, DECLINED = "proposed", "approved", "declined"
+DECIDERS = "officer/"
+"""How whoever decides about a last resort signs."""
 
 
 class LastResortTooEarly(Conflict):
@@ -44,6 +46,13 @@ class LastResortNotProposed(NotFound):
 
     code = "last_resort_not_proposed"
     title = "没有等着批的兜底安置申请"
+
+
+class LastResortNotOfficers(Forbidden):
+    """A last resort is the office's decision: an officer's, not a broker's or a clerk's."""
+
+    code = "last_resort_not_officers"
+    title = "兜底安置要由主管人员（officer）来批"
 
 
 class LastResortOwnProposal(Conflict):
@@ -109,16 +118,19 @@ def decide_last_resort(
         approves: whether the office agrees.
         reasons: why, in words; sealed under the person's key.
         now: when.
-        actor: who decides; not who proposed it.
+        actor: who decides, an officer; not who proposed it.
         keys: the key ring.
 
     Raises:
         Invalid: no reasons are given (`reasons_missing`).
         NoOpenSpell: the person is not registered today.
+        LastResortNotOfficers: no officer decides.
         LastResortNotProposed: nothing waits for a decision.
         LastResortOwnProposal: the same person proposed it.
         LastResortTooEarly: the rule does not hold any more, since something was struck.
     """
+    if not actor.startswith(DECIDERS):
+        raise LastResortNotOfficers
     _require_reasons(reasons)
     spell, entries = _spell_and_entries(session, worker_id, now=now)
     proposal = _latest_step(spell, entries)

@@ -157,7 +157,7 @@ def test_a_spell_is_closed_with_its_reason_and_opened_once(person: int, record: 
         (("strike", "2147483647", "--why", "错了"), "ledger_entry_unknown", None),
         (("close", "2147483647", "--end", "employed"), "spell_unknown", None),
         (("propose", "--worker", "{person}", "--why", "没有合适的"), "last_resort_too_early", None),
-        (("decide", "--worker", "{person}", "--approve", "--why", "同意"), "last_resort_not_proposed", None),
+        (("decide", "--worker", "{person}", "--approve", "--why", "同意"), "last_resort_not_officers", None),
         (("place", "2147483647", "--worker", "1"), "posting_unknown", None),
     ],
 )

@@ -170,38 +170,43 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
         ],
         "why_not": {**why_not, **waiting},
         "headline": bool(counts_since.keys() & answered) and started,
-        "resort": attempts(events, counts_since, fault, rules_on(settings, today)),
+        "resort": attempts(events, counts_since, fault, settings, today),
     }
 
 
 def attempts(
-    events: list[Doc], counts_since: dict[int, datetime], fault: Any, rules: Doc
+    events: list[Doc], counts_since: dict[int, datetime], fault: Any, settings: list[tuple[date, Doc]], today: date
 ) -> tuple[int, int, tuple[str, ...]]:
-    """Pushes that were answered or refused, of different jobs, and the days between the first and the last."""
-    replied = {
-        event["names"]
-        for event in events
-        if not fault(event)
-        and (
-            event["kind"] == "refusal"
-            or (event["kind"] == "answer" and event["facts"].get("answer") in ("interested", "unsuitable", "call_me"))
+    """Pushes that were answered or refused, of different jobs, and the days between the first and the last of them.
+
+    Neither the pushes nor the answers may be of one day, nor may they be put down on one.
+    """
+    rules = rules_on(settings, today)
+    reply_to: dict[int, Doc] = {}
+    for event in sorted(events, key=lambda event: (event["at"], event["id"]), reverse=True):
+        says = event["kind"] == "refusal" or (
+            event["kind"] == "answer" and event["facts"].get("answer") in ("interested", "unsuitable", "call_me")
         )
-    }
-    pushes = [event for event in events if event["id"] in counts_since.keys() & replied]
+        if says and not fault(event) and not unproven(event, rules_on(settings, day_of(event["at"]))):
+            reply_to[event["names"]] = event  # the earliest comes last and stays
     firsts: dict[str, Doc] = {}
-    for push in sorted(pushes, key=lambda push: (counts_since[push["id"]], push["id"])):
-        firsts.setdefault(push["facts"]["job"], push)
-    happened = sorted(day_of(push["at"]) for push in firsts.values())
-    written = sorted(day_of(push["written"]) for push in firsts.values())
-    span = (happened[-1] - happened[0]).days if happened else 0
+    for push in sorted(events, key=lambda push: (counts_since.get(push["id"], push["at"]), push["id"])):
+        if push["id"] in counts_since and push["id"] in reply_to:
+            firsts.setdefault(push["facts"]["job"], push)
+    answers = [reply_to[push["id"]] for push in firsts.values()]
+
+    def spread(which: str) -> int:
+        both = ([day_of(event[which]) for event in part] for part in (firsts.values(), answers))
+        return min((max(days) - min(days)).days if days else 0 for days in both)
+
     missing = []
     if len(firsts) < rules["resort"]:
         missing.append("pushes")
-    if span < rules["span"]:
+    if spread("at") < rules["span"]:
         missing.append("span")
-    elif not written or (written[-1] - written[0]).days < rules["span"]:
+    elif spread("written") < rules["span"]:
         missing.append("written_at_once")
-    return len(firsts), span, tuple(missing)
+    return len(firsts), spread("at"), tuple(missing)
 
 
 def unfit(event: Doc, rules: Doc) -> str:

@@ -89,6 +89,7 @@ def random_life(dice: random.Random) -> tuple[dict[str, Any], list[dict[str, Any
     now = start + MINUTE * dice.randint(0, length * 1440)
     closed = opened + DAY * dice.randint(0, length) if dice.random() < 0.4 else None
     spell = {"id": 7, "worker": 3, "opened": opened, "closed": closed}
+    put_down_at_once = dice.random() < 0.1
     events: list[dict[str, Any]] = []
     for number in range(1, dice.randint(4, 26)):
         kind = dice.choices(
@@ -118,7 +119,9 @@ def random_life(dice: random.Random) -> tuple[dict[str, Any], list[dict[str, Any
                 )[0],
                 "grade": dice.choices(["A", "B", "C", None], [4, 4, 4, 0.5])[0],
                 "at": at,
-                "written": at + MINUTE * (0 if dice.random() < 0.7 else dice.choice([-1, 10, 40_000])),
+                "written": max(at, now)
+                if put_down_at_once
+                else at + MINUTE * (0 if dice.random() < 0.7 else dice.choice([-1, 10, 40_000])),
                 "names": names,
                 "facts": random_facts(dice, kind),
             }
@@ -581,6 +584,45 @@ def test_what_was_put_down_in_one_go_proves_no_two_weeks(ledger: Ledger) -> None
         ledger.write(EntryKind.REFUSAL, OPENED + DAY * offset, refers_to=push, written_at=written_at)
     found = last_resort(SPELL, ledger.entries, book=BOOK, now=written_at)
     assert (found.span_days, found.missing) == (15, (Shortfall.WRITTEN_AT_ONCE,))
+
+
+@pytest.mark.parametrize(
+    ("replied", "written", "missing"),
+    [
+        (0, 0, ()),
+        (15, 15, (Shortfall.SPAN,)),
+        (0, 15, (Shortfall.WRITTEN_AT_ONCE,)),
+    ],
+)
+def test_replies_of_one_day_or_put_down_in_one_go_prove_no_two_weeks(
+    ledger: Ledger, replied: int, written: int, missing: tuple[Shortfall, ...]
+) -> None:
+    for offset in (0, 7, 15):
+        push = ledger.write(EntryKind.PUSH, OPENED + DAY * offset)
+        ledger.write(
+            EntryKind.ANSWER,
+            OPENED + DAY * max(offset, replied),
+            refers_to=push,
+            evidence=Grade.A,
+            facts={"answer": "unsuitable"},
+            written_at=noon(OPENED + DAY * max(offset, written)) + MINUTE,
+        )
+    found = last_resort(SPELL, ledger.entries, book=BOOK, now=noon(OPENED + DAY * 20))
+    assert (found.pushes, found.missing) == (3, missing)
+    assert found.span_days == (0 if Shortfall.SPAN in missing else 15)
+
+
+def test_a_reply_needs_evidence_as_a_service_does(ledger: Ledger) -> None:
+    for offset, given in (
+        (0, {"channel": CALL, "evidence": Grade.C, "facts": {"minutes": 4, "said": True}}),
+        (7, {"channel": CALL, "evidence": Grade.C, "facts": {"minutes": 4}}),
+        (10, {"channel": SMS, "evidence": Grade.C, "facts": {"minutes": 4, "said": True}}),
+        (15, {"evidence": Grade.A}),
+    ):
+        push = ledger.write(EntryKind.PUSH, OPENED + DAY * offset)
+        ledger.write(EntryKind.REFUSAL, OPENED + DAY * offset, refers_to=push, **given)
+    found = last_resort(SPELL, ledger.entries, book=BOOK, now=noon(OPENED + DAY * 20))
+    assert (found.pushes, found.missing) == (2, (Shortfall.PUSHES,))
 
 
 def test_work_relief_takes_the_poverty_alleviated_first_then_the_hard_to_employ_then_the_rest() -> None:

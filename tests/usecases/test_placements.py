@@ -26,6 +26,7 @@ from app.usecases.obligations import (
     require_writer,
 )
 from app.usecases.placements import (
+    LastResortNotOfficers,
     LastResortNotProposed,
     LastResortOwnProposal,
     LastResortProposed,
@@ -46,14 +47,14 @@ from tests.usecases.test_obligations import DAY, PUSH, TODAY, codes, record, reg
 OPENED = TODAY - 28 * DAY
 
 
-def tried(house: House, *, gap: int = 8, at_once: bool = False, answers: int = 3) -> int:
-    """Somebody who was told of three jobs, `gap` days apart, and turned each down."""
+def tried(house: House, *, gap: int = 8, at_once: bool = False, answers: int = 3, answered_late: bool = False) -> int:
+    """Somebody who was told of three jobs, `gap` days apart, and turned each down, then or all of them now."""
     person, now = register(house, on=OPENED), house.clock.now()
     for number in range(3):
         at = now - (2 - number) * gap * DAY - DAY
         told = record(house, person, replace(PUSH, job=f"job-{number}"), happened_at=at, now=now if at_once else at)
         if number < answers:
-            answer(house, told.id, happened_at=at, now=now if at_once else at)
+            answer(house, told.id, **({} if answered_late else {"happened_at": at, "now": now if at_once else at}))
     return person
 
 
@@ -115,6 +116,7 @@ def test_a_last_resort_is_proposed_and_approved_with_what_the_ledger_showed(hous
         ({"answers": 2}, ["pushes", "span"], "送到并有回应或拒绝的岗位 2 个，要 3 个"),
         ({"gap": 4}, ["span"], "前后相隔 8 天，要 14 天"),
         ({"at_once": True}, ["written_at_once"], "台账是集中补记的"),
+        ({"answered_late": True}, ["span"], "前后相隔 0 天，要 14 天"),
     ],
 )
 def test_a_last_resort_before_the_market_was_tried_is_refused_and_told_what_is_missing(
@@ -158,14 +160,26 @@ def test_a_last_resort_that_was_declined_or_struck_can_be_proposed_again(house: 
 
 def test_nobody_decides_about_what_they_proposed_and_nothing_is_decided_without_reasons(house: House) -> None:
     person = tried(house)
-    propose(house, person)
+    propose(house, person, actor="officer/1")
     before = count_entries(house)
     with pytest.raises(LastResortOwnProposal):
-        decide(house, person, actor="clerk/1")
+        decide(house, person, actor="officer/1")
     with pytest.raises(Invalid) as refused:
         decide(house, person, reasons=" ")
     assert codes(refused.value) == [("reasons", "reasons_missing")]
     assert count_entries(house) == before
+
+
+@pytest.mark.parametrize("actor", ["broker/b-1", "clerk/2", "officers/1", "officer"])
+def test_nobody_but_an_officer_decides_about_a_last_resort(house: House, actor: str) -> None:
+    person = tried(house)
+    propose(house, person)
+    before = count_entries(house)
+    for approves in (True, False):
+        with pytest.raises(LastResortNotOfficers):
+            decide(house, person, approves=approves, actor=actor)
+    assert count_entries(house) == before
+    assert decide(house, person).facts["step"] == "approved"
 
 
 def test_a_last_resort_is_for_people_who_are_registered(house: House) -> None:
