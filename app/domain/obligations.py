@@ -264,6 +264,16 @@ class SpellDuties:
         )
 
     @property
+    def is_closed_afterwards(self) -> bool:
+        """Whether something is overdue that the closing would have ended, had it been put down in time."""
+        closed_on = self.spell.closed_on
+        return closed_on is not None and any(
+            window.state is DutyState.OVERDUE and closed_on < window.due_on
+            for duty in self.duties.values()
+            for window in duty.windows
+        )
+
+    @property
     def weakest_grade(self) -> Grade | None:
         """The weakest evidence that anything counted rests on."""
         return max((one.grade for duty in self.duties.values() for one in duty.counted), default=None)
@@ -309,6 +319,17 @@ class _Court:
             and entry.refers_to is not None
             and entry.refers_to < entry.id
         }
+        # The day on which the closing was put down; None where the ledger knows of none.
+        self.closing_written_on = min(
+            (
+                china_date(entry.written_at)
+                for entry in self.entries
+                if entry.kind is EntryKind.SPELL_CLOSED
+                and entry.id not in self._struck
+                and (entry.worker_id, entry.spell_id) == (spell.worker_id, spell.id)
+            ),
+            default=None,
+        )
         self.confirmed, self.answered = self._first_words()
         # Refusals and failed attempts to reach the person, as they happened.
         self.excuses = sorted(
@@ -360,6 +381,15 @@ class _Court:
                 for firsts in (confirmed, answered) if _is_answer(entry) else (confirmed,):
                     firsts[entry.refers_to] = min(entry.happened_at, firsts.get(entry.refers_to, entry.happened_at))
         return confirmed, answered
+
+    def ends(self, due_on: date) -> bool:
+        """Whether the closing ends what is due on a day: it lies before that day, and was put down by then."""
+        return (
+            self.closed_on is not None
+            and self.closed_on < due_on
+            and self.closing_written_on is not None
+            and self.closing_written_on <= due_on
+        )
 
     def is_reply(self, entry: Entry) -> bool:
         """Whether an entry shows, with evidence that counts, that the person answered or refused what it refers to."""
@@ -464,11 +494,12 @@ def duties_of(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: da
     Owed is a package in the window of the first days (`first_window_days` after the day of registration) and one in
     each later calendar year that begins while the spell runs. An entry pays the oldest debt that has begun by its day;
     once all are paid, what is more is a surplus and pays nothing that begins later. A debt whose day had not come when
-    the spell was closed has lapsed.
+    the spell was closed has lapsed, but only if the closing was put down by that day: one that is dated back afterwards
+    ends nothing that was overdue by then.
 
     Args:
         spell: one registration.
-        entries: of the person or of the spell, in any order; strikes and answers among them.
+        entries: of the person or of the spell, in any order; strikes, answers and the closing among them.
         book: dated rules. How many are owed, and by when, goes by the day a window begins; whether an entry counts by
             the day it happened; what is due soon by today.
         now: later things have not happened.
@@ -533,12 +564,14 @@ def list_windows(spell: Spell, *, last: date, book: RuleBook) -> list[tuple[date
 
 
 def _spans(court: _Court, kind: EntryKind) -> list[tuple[date, date, int]]:
-    """First day, due day and number owed of each window that has begun by today and in which something is owed."""
-    last = min(court.today, court.closed_on or court.today)
-    found = list_windows(court.spell, last=last, book=court.book)
+    """First day, due day and number owed of each window that has begun by today and in which something is owed.
+
+    A window that begins after the last day is none, unless it was overdue before anybody had put the closing down.
+    """
     return [
         (begins_on, due_on, owed)
-        for begins_on, due_on in found
+        for begins_on, due_on in list_windows(court.spell, last=court.today, book=court.book)
+        if court.closed_on is None or begins_on <= court.closed_on or not court.ends(due_on)
         if (owed := court.book.owed_on(kind, begins_on))  # nothing is owed by rules that had not begun
     ]
 
@@ -548,7 +581,7 @@ def _state(court: _Court, kind: EntryKind, *, begins_on: date, due_on: date, is_
         return DutyState.DONE
     if _is_waived(court, kind, begins_on=begins_on, due_on=due_on):
         return DutyState.WAIVED
-    if court.closed_on is not None and due_on > court.closed_on:
+    if court.ends(due_on):
         return DutyState.LAPSED
     if court.today > due_on:
         return DutyState.OVERDUE

@@ -127,6 +127,8 @@ def close_spell(
 ) -> Spell:
     """Close a spell with its reason; closed again with the same day and reason it stays as it is.
 
+    A closing that is dated back ends nothing that was overdue when it is written (`domain.obligations`).
+
     Args:
         session: a transaction that the caller commits.
         spell_id: which.

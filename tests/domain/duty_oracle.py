@@ -39,6 +39,17 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
         ]
         return next((code for code, is_so in checks if is_so), "")
 
+    # Until the closing is put down the clerk takes the registration to be running.
+    told_on = min(
+        (
+            day_of(event["written"])
+            for event in events
+            if event["kind"] == "spell_closed"
+            and event["id"] not in crossed_out
+            and (event["worker"], event["spell"]) == (spell["worker"], spell["id"])
+        ),
+        default=date.max,
+    )
     debts: list[Doc] = []
     why_not: dict[int, str] = {}
     waiting: dict[int, str] = {}  # pushes that only the person's word makes count, with what is said until then
@@ -126,7 +137,7 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
         diary.setdefault(day_of(event["at"]), []).append((event["at"], subject, after, event))
 
     for day in each_day(min([spell["opened"], *diary]), max([today, *diary])):
-        if spell["opened"] <= day <= (closed or today) and day <= today:
+        if spell["opened"] <= day <= today and (closed is None or day <= max(closed, told_on)):
             rules = rules_on(settings, day)
             is_new_year = (day.month, day.day) == (1, 1) and day.year > spell["opened"].year
             if day == spell["opened"] or is_new_year:
@@ -146,13 +157,16 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
             elif event["kind"] == "start":
                 started = started or not fault(event)
 
+    # What was not overdue when the clerk was told of the closing, the closing ends; what had not begun never was.
+    ended = [debt for debt in debts if closed and closed < debt["due"] and not debt["due"] < told_on]
+    debts = [debt for debt in debts if debt not in ended or debt["from"] <= closed]
     soon = rules_on(settings, today)["soon"] * ONE_DAY
     for debt in debts:
         if len(debt["paid"]) == debt["owed"]:
             debt["state"] = "done"
         elif debt["excused"]:
             debt["state"] = "waived"
-        elif closed and closed < debt["due"]:
+        elif debt in ended:
             debt["state"] = "lapsed"
         elif debt["due"] < today:
             debt["state"] = "overdue"

@@ -91,7 +91,24 @@ def random_life(dice: random.Random) -> tuple[dict[str, Any], list[dict[str, Any
     spell = {"id": 7, "worker": 3, "opened": opened, "closed": closed}
     put_down_at_once = dice.random() < 0.1
     events: list[dict[str, Any]] = []
-    for number in range(1, dice.randint(4, 26)):
+    if closed is not None and dice.random() < 0.95:
+        at = datetime.combine(closed, time(9)) - timedelta(hours=8)
+        written = at + MINUTE * dice.choice([0, 0, 10, 20_000, 60_000, 600_000])
+        events.append(
+            {
+                "id": 1,
+                "kind": "spell_closed",
+                "worker": 3,
+                "spell": 7,
+                "channel": None,
+                "grade": None,
+                "at": at,
+                "written": written,
+                "names": None,
+                "facts": {"reason": "moved_away"},
+            }
+        )
+    for number in range(len(events) + 1, dice.randint(4, 26)):
         kind = dice.choices(
             ["briefing", "guidance", "training", "push", "answer", "strike", "refusal", "attempt", "start"],
             [2, 2, 2, 9, 5, 1, 1, 2, 1],
@@ -367,12 +384,55 @@ def test_the_oldest_debt_is_paid_first_and_a_surplus_pays_nothing_later(ledger: 
     assert training.uncounted == {surplus: Why.SURPLUS}
 
 
-def test_what_was_not_due_when_the_spell_was_closed_has_lapsed_and_what_was_stays_overdue(ledger: Ledger) -> None:
-    in_time = replace(SPELL, closed_on=date(2026, 3, 30))
-    too_late = replace(SPELL, closed_on=date(2026, 3, 31))
-    assert ledger.duties(date(2027, 6, 1), spell=in_time).state is DutyState.LAPSED
-    assert ledger.duties(date(2027, 6, 1), spell=too_late).state is DutyState.OVERDUE
-    assert len(ledger.duties(date(2027, 6, 1), spell=too_late).duties[EntryKind.PUSH].windows) == 1
+def closed(ledger: Ledger, on: date, *, written_on: date | None = None, struck: bool = False) -> Spell:
+    """The spell, closed on a day; the closing is put down on that day unless told otherwise."""
+    given: dict[str, Any] = {"channel": None, "evidence": None}
+    entry = ledger.write(EntryKind.SPELL_CLOSED, on, written_at=noon(written_on or on) + MINUTE, **given)
+    if struck:
+        ledger.write(EntryKind.STRIKE, written_on or on, refers_to=entry, **given)
+    return replace(SPELL, closed_on=on)
+
+
+@pytest.mark.parametrize(
+    ("on", "state"), [(date(2026, 3, 30), DutyState.LAPSED), (date(2026, 3, 31), DutyState.OVERDUE)]
+)
+def test_what_was_not_due_when_the_spell_was_closed_has_lapsed_and_what_was_stays_overdue(
+    ledger: Ledger, on: date, state: DutyState
+) -> None:
+    found = ledger.duties(date(2027, 6, 1), spell=closed(ledger, on))
+    assert (found.state, found.is_closed_afterwards) == (state, False)
+    assert len(found.duties[EntryKind.PUSH].windows) == 1
+
+
+@pytest.mark.parametrize(
+    ("written_on", "state"), [(date(2026, 3, 31), DutyState.LAPSED), (date(2026, 4, 1), DutyState.OVERDUE)]
+)
+def test_a_closing_that_is_dated_back_ends_nothing_that_was_overdue_when_it_was_written(
+    ledger: Ledger, written_on: date, state: DutyState
+) -> None:
+    ledger.write(EntryKind.BRIEFING, date(2026, 3, 2))
+    found = ledger.duties(date(2026, 4, 15), spell=closed(ledger, date(2026, 3, 29), written_on=written_on))
+    assert (found.state, found.is_closed_afterwards) == (state, state is DutyState.OVERDUE)
+    assert found.duties[EntryKind.BRIEFING].state is DutyState.DONE
+
+
+def test_a_closing_dated_back_over_a_year_leaves_the_years_that_were_overdue_when_it_was_written(
+    ledger: Ledger,
+) -> None:
+    ledger.package(OPENED)
+    spell = closed(ledger, date(2026, 12, 20), written_on=date(2028, 1, 10))
+    windows = ledger.duties(date(2028, 6, 1), spell=spell).duties[EntryKind.PUSH].windows
+    assert [(window.due_on, window.state) for window in windows] == [
+        (date(2026, 3, 31), DutyState.DONE),
+        (date(2027, 12, 31), DutyState.OVERDUE),
+    ]
+
+
+def test_a_closing_that_the_ledger_does_not_know_ends_nothing(ledger: Ledger) -> None:
+    unknown, struck = replace(SPELL, closed_on=date(2026, 3, 5)), closed(ledger, date(2026, 3, 5), struck=True)
+    for spell in (unknown, struck):
+        assert ledger.duties(date(2026, 3, 24), spell=spell).state is DutyState.DUE_SOON
+        assert ledger.duties(date(2026, 4, 1), spell=spell).state is DutyState.OVERDUE
 
 
 def test_the_word_of_staff_counts_for_calls_and_visits_with_length_and_words_and_if_the_office_says_so(

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.domain.ledger import EntryKind
+from app.domain.obligations import DutyState, duties_of
 from app.domain.spells import SpellEnd, SpellSource
 from app.domain.workers import Evidence, Status
 from app.kit.clock import CHINA, china_date
@@ -20,6 +21,7 @@ from app.kit.errors import Invalid
 from app.store.spells import SpellRow
 from app.store.workers import WorkerStatus
 from app.usecases.ledger import list_entries
+from app.usecases.obligations import read_rules
 from app.usecases.spells import (
     NotOwed,
     SpellChanges,
@@ -228,3 +230,29 @@ def test_only_who_is_registered_anew_gets_another_spell_from_a_list(house: House
         )
         session.add(anew)
     assert len(sync(house, on=tomorrow, now=now).opened) == 1
+
+
+@pytest.mark.parametrize(
+    ("on", "written_after", "state"),
+    [
+        (TODAY - 2 * DAY, timedelta(0), DutyState.LAPSED),
+        (TODAY - 2 * DAY, 14 * DAY, DutyState.OVERDUE),
+        (TODAY, timedelta(0), DutyState.LAPSED),
+    ],
+)
+def test_a_closing_that_is_dated_back_wipes_nothing_that_is_overdue_out_of_the_book(
+    house: House, on: date, written_after: timedelta, state: DutyState
+) -> None:
+    person = add_person(house)
+    # Thirty days after its opening is tomorrow.
+    (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)
+    now = house.clock.now() + written_after
+    with write_session(house.engine) as session:
+        spell = close_spell(
+            session, spell_id, end=SpellEnd.MOVED_AWAY, actor="clerk/1", on=on, now=now, keys=house.keys
+        )
+        found = duties_of(
+            spell, list_entries(session, worker_ids=[person]), book=read_rules(session), now=now + 30 * DAY
+        )
+    assert {duty.state for duty in found.duties.values()} == {state}
+    assert found.is_closed_afterwards is (state is DutyState.OVERDUE)
