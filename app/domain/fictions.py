@@ -19,8 +19,9 @@ from app.kit.clock import CHINA, china_date
 
 _T = TypeVar("_T")
 
-_BY_HAND = frozenset({*SERVICES, EntryKind.REFUSAL, EntryKind.ATTEMPT})
-_TALKS = frozenset({Channel.CALL, Channel.VISIT, Channel.COUNTER})
+_DEEDS = frozenset({*SERVICES, EntryKind.REFUSAL, EntryKind.ATTEMPT, EntryKind.ANSWER, EntryKind.START})
+STAFF = frozenset({"broker", "clerk", "officer"})
+"""The roles of those who write by hand; what any of them signs is theirs, on whatever channel."""
 _PHONED = frozenset({Channel.SMS, Channel.VOICE, Channel.CALL})
 
 
@@ -28,6 +29,9 @@ class Fiction(StrEnum):
     """A pattern, in the order in which findings are told."""
 
     DEADLINE_BURST = "deadline_burst"
+    WRITTEN_LATE = "written_late"
+    CLOSED_LATE = "closed_late"
+    ONE_SITTING = "one_sitting"
     SAME_JOB = "same_job"
     SHARED_PHONE = "shared_phone"
     NIGHT_WORK = "night_work"
@@ -43,7 +47,10 @@ class Fiction(StrEnum):
 
 
 _LABELS = {
-    Fiction.DEADLINE_BURST: "到期前突击补记",
+    Fiction.DEADLINE_BURST: "到期前后突击补记",
+    Fiction.WRITTEN_LATE: "过期后补记成到期前",
+    Fiction.CLOSED_LATE: "超期后倒签登记结束",
+    Fiction.ONE_SITTING: "回应和上岗一次记完",
     Fiction.SAME_JOB: "同一个岗位推给许多人",
     Fiction.SHARED_PHONE: "许多人同一个电话",
     Fiction.NIGHT_WORK: "深夜办理",
@@ -59,12 +66,14 @@ _LABELS = {
 class Thresholds:
     """From where on a pattern is worth a look; all are local settings.
 
-    What may happen to anybody now and then (night work, short guidance, talks at once, closed and far jobs) is a
-    pattern from `least` entries on that are a `share` (0-1) of all that the writer did of the kind.
+    What may happen to anybody now and then (late writing, late closings, answers and starts in one sitting, night
+    work, short guidance, talks at once, closed and far jobs) is a pattern from `least` entries on that are a `share`
+    (0-1) of all that the writer did of the kind.
     """
 
     least: int
     share: float
+    late_days: int
     burst_days: int
     burst_people: int
     burst_multiple: int
@@ -86,7 +95,8 @@ class Thresholds:
 class Beside:
     """What is known beside the entries.
 
-    `due_days`: by spell, the days on which something was due. `closed`: pushes (ids of entries) whose posting was not
+    `due_days`: by spell, the days on which something was due. `closed_late`: spells in which something was overdue when
+    a closing was written that would have ended it. `closed`: pushes (ids of entries) whose posting was not
     open when they happened, by the postings' own table. `metres`: of pushes, from the person's home to the workplace,
     measured anew. `reaches`: how far people would travel, by worker, in metres, as they have said. `one_phone`: groups
     of people with one number. `notes`: of entries, a digest of what was said, equal for equal words, and how many
@@ -94,6 +104,7 @@ class Beside:
     """
 
     due_days: Mapping[int, Collection[date]] = field(default_factory=dict)
+    closed_late: Collection[int] = frozenset()
     closed: Collection[int] = frozenset()
     metres: Mapping[int, int] = field(default_factory=dict)
     reaches: Mapping[int, int] = field(default_factory=dict)
@@ -143,6 +154,9 @@ class _Watch:
         self.limits, self.beside = limits, beside
         self.looks = (
             self._bursts,
+            self._written_late,
+            self._closed_late,
+            self._one_sittings,
             self._same_jobs,
             self._shared_phones,
             self._nights,
@@ -154,21 +168,71 @@ class _Watch:
         )
 
     def _bursts(self, entries: Sequence[Entry]) -> Iterable[Finding]:
-        """Many people on one day, shortly before they were due, by somebody who otherwise serves far fewer a day."""
+        """Many people on one day, near what was due, by somebody who otherwise serves far fewer a day.
+
+        Near is shortly before the deadline, or at any time after it with a deed that is said to have been done by then.
+        """
         for writer, theirs in _grouped(filter(_is_by_hand, entries), lambda entry: entry.actor).items():
             days = _grouped(theirs, lambda entry: china_date(entry.written_at))
             people = {day: _people(those) for day, those in days.items()}
             for day, those in days.items():
-                late = [entry for entry in those if self._is_nearly_due(entry, day)]
+                near = [entry for entry in those if self._is_nearly_due(entry, day) or self._is_after_due(entry)]
                 usual = median([number for other, number in people.items() if other != day] or [0])
                 least = max(self.limits.burst_people, self.limits.burst_multiple * usual)
-                if (number := _people(late)) >= least:
-                    text = f"{writer} 在 {day} 一天里记了 {number} 人，都快到期；平时一天 {usual:g} 人"
-                    yield self._finding(Fiction.DEADLINE_BURST, late, text)
+                if (number := _people(near)) >= least:
+                    text = f"{writer} 在 {day} 一天里记了 {number} 人，都在到期前后；平时一天 {usual:g} 人"
+                    yield self._finding(Fiction.DEADLINE_BURST, near, text)
 
     def _is_nearly_due(self, entry: Entry, day: date) -> bool:
         due_days = self.beside.due_days.get(entry.spell_id or 0, ())
         return any(timedelta(0) <= due_on - day <= timedelta(days=self.limits.burst_days) for due_on in due_days)
+
+    def _is_after_due(self, entry: Entry) -> bool:
+        """Whether it was written after a deadline by which it is said to have been done."""
+        happened, written = china_date(entry.happened_at), china_date(entry.written_at)
+        return any(happened <= due_on < written for due_on in self.beside.due_days.get(entry.spell_id or 0, ()))
+
+    def _written_late(self, entries: Sequence[Entry]) -> Iterable[Finding]:
+        """Deeds that came into the book only after they were due, later than one would who writes up a day's work."""
+        for writer, theirs in _grouped(filter(_is_by_hand, entries), lambda entry: entry.actor).items():
+            late = [
+                entry
+                for entry in theirs
+                if self._is_after_due(entry)
+                and china_date(entry.written_at) - china_date(entry.happened_at) > timedelta(days=self.limits.late_days)
+            ]
+            if self._is_pattern(late, theirs):
+                text = f"{writer} 有 {len(late)} 条过了期才补记、写的是到期前办的，一共 {len(theirs)} 条"
+                yield self._finding(Fiction.WRITTEN_LATE, late, text)
+
+    def _closed_late(self, entries: Sequence[Entry]) -> Iterable[Finding]:
+        """Registrations that were closed with a day before what was by then overdue in them."""
+        closings = [entry for entry in entries if entry.kind is EntryKind.SPELL_CLOSED and _is_staffs(entry)]
+        for writer, theirs in _grouped(closings, lambda entry: entry.actor).items():
+            late = [entry for entry in theirs if entry.spell_id in self.beside.closed_late]
+            if self._is_pattern(late, theirs):
+                text = f"{writer} 有 {len(late)} 次登记在超期以后才结束、写的是到期前结束，一共结束了 {len(theirs)} 次"
+                yield self._finding(Fiction.CLOSED_LATE, late, text)
+
+    def _one_sittings(self, entries: Sequence[Entry]) -> Iterable[Finding]:
+        """What the headline counts, put down by one hand on one day: that people answered, and that they began."""
+
+        def sitting(entry: Entry) -> tuple[str, date, int | None]:
+            return entry.actor, china_date(entry.written_at), entry.worker_id
+
+        by_hand = [entry for entry in entries if _is_by_hand(entry)]
+        starts = [entry for entry in by_hand if entry.kind is EntryKind.START]
+        begun = {sitting(entry) for entry in starts}
+        answers = [entry for entry in by_hand if entry.kind is EntryKind.ANSWER and sitting(entry) in begun]
+        answered = {sitting(entry) for entry in answers}
+        for writer, theirs in _grouped(starts, lambda entry: entry.actor).items():
+            same = [entry for entry in theirs if sitting(entry) in answered]
+            if self._is_pattern(same, theirs):
+                shown = sorted(
+                    [*same, *(entry for entry in answers if entry.actor == writer)], key=lambda entry: entry.id
+                )
+                text = f"{writer} 有 {len(same)} 人的回应和上岗是同一天记的，一共记了上岗 {len(theirs)} 次"
+                yield self._finding(Fiction.ONE_SITTING, shown, text)
 
     def _same_jobs(self, entries: Sequence[Entry]) -> Iterable[Finding]:
         """One job for most of somebody's people, or for many more than it has places."""
@@ -217,11 +281,7 @@ class _Watch:
 
     def _at_once(self, entries: Sequence[Entry]) -> Iterable[Finding]:
         """Somebody who talks with a few people at the same time: a talk lasts from when it happened for its minutes."""
-        talks = [
-            entry
-            for entry in filter(_is_by_hand, entries)
-            if entry.channel in _TALKS and _number(entry.facts.get("minutes")) > 0
-        ]
+        talks = [entry for entry in filter(_is_by_hand, entries) if _number(entry.facts.get("minutes")) > 0]
         for writer, theirs in _grouped(talks, lambda entry: entry.actor).items():
             doubtful: set[int] = set()
             most = 0
@@ -285,9 +345,9 @@ class _Watch:
                     yield self._finding(Fiction.COPIED_NOTE, same, text)
 
     def _who(self, entry: Entry) -> str:
-        """Who is to be asked: whoever wrote it by hand, else the broker who looks after the person."""
+        """Who is to be asked: whoever of the staff wrote it, else the broker who looks after the person."""
         care = self.beside.care.get(entry.worker_id or 0)
-        return entry.actor if _is_by_hand(entry) or care is None else f"broker/{care}"
+        return entry.actor if _is_staffs(entry) or care is None else f"broker/{care}"
 
     def _finding(self, fiction: Fiction, entries: Sequence[Entry], text: str) -> Finding:
         writers = Counter(map(self._who, entries))
@@ -301,12 +361,13 @@ class _Watch:
 
 
 def _is_by_hand(entry: Entry) -> bool:
-    """Whether a member of staff wrote it: no machine sent it, and the person did not press a button."""
-    return (
-        entry.kind in _BY_HAND
-        and entry.actor != "worker"
-        and (entry.channel is None or not (entry.channel.is_electronic or entry.channel is Channel.KIOSK))
-    )
+    """Whether a member of staff wrote down a deed, whatever channel they say it came by."""
+    return entry.kind in _DEEDS and _is_staffs(entry)
+
+
+def _is_staffs(entry: Entry) -> bool:
+    """Whether a member of staff signed it, as `role/code`; else a machine or the person did."""
+    return entry.actor.partition("/")[0] in STAFF
 
 
 def _ends_at(talk: Entry) -> datetime:

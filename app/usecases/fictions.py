@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.domain.areas import great_circle_km
 from app.domain.fictions import Beside, Finding, Thresholds, find_fictions
 from app.domain.ledger import Entry, EntryKind
-from app.domain.obligations import list_windows
+from app.domain.obligations import duties_of, list_windows
 from app.domain.postings import PostingState
 from app.kit.clock import CHINA, china_date
 from app.kit.errors import FieldFault, Invalid
@@ -21,12 +21,13 @@ from app.kit.keys import KeyRing
 from app.store import brokers, identities, policies, postings, spells, workers
 from app.store.postings import Posting
 from app.usecases.areas import AreaBook, AreaUnknown
-from app.usecases.ledger import digest_notes, list_written
+from app.usecases.ledger import digest_notes, list_entries, list_written
 from app.usecases.obligations import DistrictUnknown, RulesMissing, read_rules
 
 _SETTINGS = {
     "least": "fiction_least",
     "share": "fiction_share",
+    "late_days": "fiction_late_days",
     "burst_days": "fiction_burst_days",
     "burst_people": "fiction_burst_people",
     "burst_multiple": "fiction_burst_multiple",
@@ -100,7 +101,7 @@ def watch(
     entries = [entry for entry in entries if entry.worker_id is not None]
     reason = f"fictions {since} {until}"
     beside = Beside(
-        due_days=_due_days(session, entries, until=until),
+        **_beside_spells(session, entries, until=until, now=now),
         **_beside_pushes(session, entries, homes=homes, areas=areas),
         reaches={worker_id: max_km * 1000 for worker_id, (_, max_km) in homes.items()},
         one_phone=identities.list_shared_phones(session, _people(entries), least=limits.phone_people),
@@ -145,11 +146,23 @@ def _value(name: str, value: Any) -> Any:
     return value * 1000 if name == "far_metres" else value
 
 
-def _due_days(session: Session, entries: Sequence[Entry], *, until: date) -> dict[int, list[date]]:
-    """The days on which something was due in the spells of these entries, by spell."""
+def _beside_spells(session: Session, entries: Sequence[Entry], *, until: date, now: datetime) -> dict[str, Any]:
+    """The days on which something was due in the spells of these entries, and which were closed when it was overdue."""
     book = read_rules(session)
     found = spells.list_spells(session, {entry.spell_id for entry in entries if entry.spell_id is not None})
-    return {spell.id: [due_on for _, due_on in list_windows(spell, last=until, book=book)] for spell in found}
+    ended = {entry.spell_id for entry in entries if entry.kind is EntryKind.SPELL_CLOSED}
+    closed = [spell for spell in found if spell.id in ended]
+    theirs: dict[int | None, list[Entry]] = {}
+    for entry in list_entries(session, spell_ids=[spell.id for spell in closed]):
+        theirs.setdefault(entry.spell_id, []).append(entry)
+    return {
+        "due_days": {spell.id: [due_on for _, due_on in list_windows(spell, last=until, book=book)] for spell in found},
+        "closed_late": {
+            spell.id
+            for spell in closed
+            if duties_of(spell, theirs.get(spell.id, []), book=book, now=now).is_closed_afterwards
+        },
+    }
 
 
 def _beside_pushes(

@@ -18,6 +18,7 @@ from app.kit.clock import CHINA, china_date
 LIMITS = Thresholds(
     least=3,
     share=0.1,
+    late_days=1,
     burst_days=3,
     burst_people=20,
     burst_multiple=3,
@@ -72,6 +73,7 @@ class Book:
     due_days: dict[int, list[date]] = field(default_factory=dict)
     care: dict[int, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    closed_late: set[int] = field(default_factory=set)
     reaches: dict[int, int] = field(default_factory=dict)
     one_phone: list[list[int]] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -94,6 +96,7 @@ class Book:
         beside = Beside(
             due_days=self.due_days,
             closed=self.closed,
+            closed_late=self.closed_late,
             metres=self.metres,
             reaches=self.reaches,
             one_phone=self.one_phone,
@@ -129,7 +132,8 @@ def ordinary_month(seed: int) -> Book:
 
     A third of the people were registered on one day, so that their package is due on one day, and visits grow denser
     before it; a factory's opening goes to many; families share a telephone; some talks are in the evening, a few late
-    at night; some notes are short and alike, a posting closes while the broker is on the way.
+    at night; some notes are short and alike, a posting closes while the broker is on the way. Some answers come back on
+    paper and are typed days later, some people begin to work, and now and then a closing or a week's writing is late.
     """
     dice, book = random.Random(seed), Book()  # noqa: S311  chance, no secret
     workers = count(1)
@@ -164,7 +168,7 @@ def _visit(
 ) -> int:
     """One person is visited: a talk, often a briefing, postings, a course. When it is over, in minutes of the day."""
     begun = at(day, minute // 60, minute % 60)
-    written = begun + timedelta(hours=dice.choice([0, 1, 8, 24]))
+    written = begun + timedelta(hours=72 if dice.random() < 0.02 else dice.choice([0, 1, 8, 24]))
     length = 1 if dice.random() < 0.01 else max(3, int(dice.gauss(14, 6)))
     given: dict[str, Any] = {
         "actor": actor,
@@ -191,6 +195,22 @@ def _visit(
         if dice.random() < 0.5:
             late = at(day, 23, 10)
             book.add(EntryKind.ANSWER, worker, late, channel=Channel.SMS, actor="worker", refers_to=push.id)
+        elif dice.random() < 0.4:
+            typed = written + timedelta(hours=dice.choice([2, 30, 80]))
+            on_paper: dict[str, Any] = {
+                "channel": Channel.SLIP,
+                "evidence": Grade.A,
+                "actor": actor,
+                "written_at": typed,
+            }
+            book.add(EntryKind.ANSWER, worker, begun + timedelta(hours=4), refers_to=push.id, **on_paper)
+    if dice.random() < 0.05:
+        began = begun + timedelta(days=dice.randint(0, 6))
+        told = began + timedelta(days=dice.randint(0, 9))
+        book.add(EntryKind.START, worker, began, facts={"posting": 1}, **{**given, "written_at": told})
+        book.add(EntryKind.SPELL_CLOSED, worker, began, actor=actor, written_at=told, channel=None, evidence=None)
+        if dice.random() < 0.05:
+            book.closed_late.add(worker)
     return minute + length
 
 
@@ -220,6 +240,47 @@ def burst(book: Book) -> set[int]:
     for day in range(2, 20, 3):
         book.add(EntryKind.BRIEFING, 9001, at(day), actor="broker/x")
     return {entry.id for entry in written}
+
+
+def written_late(book: Book) -> set[int]:
+    found = set()
+    for worker in PEOPLE:
+        book.due_days[worker] = [MONTH + DAY * 19]
+        given: dict[str, Any] = {"actor": "broker/x", "channel": Channel.SMS, "evidence": Grade.A}
+        found.add(book.add(EntryKind.BRIEFING, worker, at(19, 10), written_at=at(21 + worker % 5), **given).id)
+    return found
+
+
+def closed_late(book: Book) -> set[int]:
+    given: dict[str, Any] = {"actor": "broker/x", "channel": None, "evidence": None}
+    found = {book.add(EntryKind.SPELL_CLOSED, worker, at(10), written_at=at(16), **given).id for worker in PEOPLE[:4]}
+    book.care.update(dict.fromkeys(PEOPLE, "y"))
+    book.closed_late.update(PEOPLE[:4])
+    return found
+
+
+def one_sitting(book: Book) -> set[int]:
+    found = set()
+    for worker in PEOPLE[:4]:
+        push = book.add(EntryKind.PUSH, worker, at(4), actor="provider", facts=push_facts(f"own-{worker}"))
+        given: dict[str, Any] = {"actor": "broker/x", "evidence": Grade.A, "channel": Channel.SLIP}
+        given["written_at"] = at(20, 9, worker % 60)
+        found.add(book.add(EntryKind.ANSWER, worker, at(5), refers_to=push.id, **given).id)
+        found.add(book.add(EntryKind.START, worker, at(worker % 8 + 6), **given).id)
+    return found
+
+
+def answers_at_night(book: Book) -> set[int]:
+    given: dict[str, Any] = {"actor": "officer/x", "evidence": Grade.A, "channel": Channel.SMS}
+    return {book.add(EntryKind.ANSWER, worker, at(worker % 28 + 1, 23), **given).id for worker in PEOPLE[:5]}
+
+
+def talks_at_once_by_wechat(book: Book) -> set[int]:
+    given: dict[str, Any] = {"actor": "clerk/x", "evidence": Grade.A, "channel": Channel.WECHAT}
+    return {
+        book.add(EntryKind.BRIEFING, worker, at(6, 9, place), facts={"minutes": 30}, **given).id
+        for place, worker in enumerate(PEOPLE[:8])
+    }
 
 
 def one_job_for_all(book: Book) -> set[int]:
@@ -318,12 +379,17 @@ def short_copied_notes(book: Book) -> set[int]:
 PEOPLE = tuple(range(9001, 9015))
 INJECTED: list[tuple[Fiction, Callable[[Book], set[int]], str]] = [
     (Fiction.DEADLINE_BURST, burst, "broker/x"),
+    (Fiction.WRITTEN_LATE, written_late, "broker/x"),
+    (Fiction.CLOSED_LATE, closed_late, "broker/x"),
+    (Fiction.ONE_SITTING, one_sitting, "broker/x"),
     (Fiction.SAME_JOB, one_job_for_all, "broker/x"),
     (Fiction.SAME_JOB, more_people_than_places, "broker/x"),
     (Fiction.SHARED_PHONE, one_phone, "broker/x"),
     (Fiction.NIGHT_WORK, night_work, "broker/x"),
+    (Fiction.NIGHT_WORK, answers_at_night, "officer/x"),
     (Fiction.SHORT_GUIDANCE, short_guidance, "broker/x"),
     (Fiction.AT_ONCE, talks_at_once, "broker/x"),
+    (Fiction.AT_ONCE, talks_at_once_by_wechat, "clerk/x"),
     (Fiction.CLOSED_JOB, closed_jobs, "broker/x"),
     (Fiction.FAR_JOB, far_jobs, "broker/x"),
     (Fiction.COPIED_NOTE, copied_notes, "broker/x0"),
@@ -363,6 +429,37 @@ def test_a_day_well_before_or_after_the_deadline_and_a_usual_busy_day_are_no_bur
         for day in (4, 11, 18, 26):
             usual.add(EntryKind.BRIEFING, worker, at(day))
     assert (early.findings(), late.findings(), usual.findings()) == ([], [], [])
+
+
+def test_many_who_were_put_down_after_the_deadline_as_served_before_it_are_a_burst_as_well() -> None:
+    book = Book()
+    for worker in range(200):
+        book.due_days[worker] = [MONTH + DAY * 29]
+        given: dict[str, Any] = {"channel": Channel.SMS, "evidence": Grade.A, "facts": {"text": "t", "version": 1}}
+        book.add(EntryKind.BRIEFING, worker, at(29), written_at=at(35, 10), **given)
+    assert {one.fiction: len(one.entry_ids) for one in book.findings()} == {
+        Fiction.DEADLINE_BURST: 200,
+        Fiction.WRITTEN_LATE: 200,
+    }
+
+
+def test_the_day_after_and_what_was_done_after_the_deadline_are_not_written_late() -> None:
+    book = Book()
+    for worker in PEOPLE[:6]:
+        book.due_days[worker] = [MONTH + DAY * 9]
+        book.add(EntryKind.BRIEFING, worker, at(10), written_at=at(11))
+        book.add(EntryKind.TRAINING, worker, at(11), written_at=at(20))
+    assert book.findings() == []
+
+
+def test_what_a_machine_or_the_person_wrote_is_nobodys_handwork() -> None:
+    book = Book()
+    for worker in PEOPLE:
+        book.due_days[worker] = [MONTH + DAY * 9]
+        for actor in ("provider", "worker", "sender"):
+            given: dict[str, Any] = {"actor": actor, "channel": Channel.SLIP, "evidence": Grade.B}
+            book.add(EntryKind.ANSWER, worker, at(9, 23), written_at=at(20), **given)
+    assert book.findings() == []
 
 
 def test_the_same_night_in_another_zone_is_the_same_night() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, select, update
 
-from app.domain.fictions import Fiction
+from app.domain.fictions import STAFF, Fiction
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.postings import PostingState
+from app.domain.spells import SpellEnd
 from app.kit.database import read_session, write_session
 from app.kit.errors import Invalid
 from app.store.audit import AuditEntry
@@ -21,12 +23,13 @@ from app.store.policies import LocalSetting
 from app.store.postings import Posting
 from app.usecases.fictions import Watched, read_thresholds, watch
 from app.usecases.ledger import EntryDraft, append_entries, erase_person, list_entries, strike_entry
-from app.usecases.obligations import DistrictUnknown, RulesMissing
+from app.usecases.obligations import WRITERS, DistrictUnknown, Guidance, RulesMissing, Service, TrainingOffer
+from app.usecases.spells import close_spell
 from app.wiring import House
 from tests.domain.test_fictions import LIMITS, push_facts
 from tests.houses import HOME_TOWNSHIP, add_posting, area_book
 from tests.people import add_person
-from tests.usecases.test_obligations import register
+from tests.usecases.test_obligations import PUSH, TEXT, add_session, record, register
 
 TODAY = date(2026, 12, 1)
 FULING_TOWNSHIP = "500102101"
@@ -68,6 +71,10 @@ def look(house: House, **given: Any) -> Watched:
 def test_thresholds_are_the_offices_settings(house: House) -> None:
     with read_session(house.engine) as session:
         assert read_thresholds(session, on=TODAY) == LIMITS
+
+
+def test_whoever_may_sign_entries_is_watched() -> None:
+    assert set(WRITERS) == STAFF
 
 
 @pytest.mark.parametrize("value", [None, "many", 0, True])
@@ -176,6 +183,33 @@ def test_a_burst_goes_by_the_day_on_which_the_spells_package_is_due(house: House
     written = write(house, EntryKind.BRIEFING, workers, spell_id=lambda place: spell_of[workers[place]], **given)
     (finding,) = look(house).findings
     assert (finding.fiction, len(finding.entry_ids)) == (Fiction.DEADLINE_BURST, len(written))
+
+
+def test_registrations_closed_with_an_earlier_day_than_what_was_overdue_are_found(house: House) -> None:
+    opened_on, on = TODAY - timedelta(days=31), TODAY - timedelta(days=2)
+    workers = [register(house, on=opened_on) for _ in range(4)]
+    with write_session(house.engine) as session:
+        opened = {entry.worker_id: entry for entry in list_entries(session)}
+    # To one of the four nothing was owed any more: an honest closing that came late.
+    jobs = [replace(PUSH, job=f"job-{number}") for number in range(3)]
+    services: list[Service] = [TEXT, Guidance(), TrainingOffer(add_session(house)), *jobs]
+    for service in services:
+        record(house, workers[3], service, happened_at=house.clock.now() - timedelta(days=9))
+    with write_session(house.engine) as session:
+        for worker in workers:
+            close_spell(
+                session,
+                opened[worker].spell_id or 0,
+                end=SpellEnd.MOVED_AWAY,
+                actor="clerk/1",
+                on=on,
+                now=house.clock.now(),
+                keys=house.keys,
+            )
+        closings = [entry for entry in list_entries(session) if entry.kind is EntryKind.SPELL_CLOSED]
+    (finding,) = look(house).findings
+    assert finding.fiction is Fiction.CLOSED_LATE
+    assert (finding.writers, finding.entry_ids) == (("clerk/1",), tuple(entry.id for entry in closings[:3]))
 
 
 def test_a_district_and_days_narrow_the_watch_and_a_later_strike_counts(house: House) -> None:
