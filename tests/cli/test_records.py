@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -14,8 +16,9 @@ from app.domain.postings import PostingKind
 from app.kit.database import read_session, write_session
 from app.kit.keys import KeyRing, save_key_ring
 from app.store.brokers import Broker
-from app.store.consents import list_consents
+from app.store.consents import find_consent, list_consents
 from app.store.courses import Course, CourseSession
+from app.usecases.consents import read_address
 from app.usecases.ledger import EntryDraft, append_entries, list_entries
 from app.wiring import House, bind_keys
 from tests.cli.conftest import Jiujin, Said, add_posting, url_of
@@ -209,6 +212,49 @@ def test_a_consent_is_given_and_ended(house: House, person: int, jiujin: Jiujin)
             assert list_consents(session, [person]).get(person, frozenset()) == allowed
     said = jiujin("push", "consent", "--worker", str(person), "--channel", "visit", "--by", "clerk/k-1", "--json")
     assert (said.code, said.json()["error"]["code"]) == (1, "channel_not_electronic")
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(words.encode())))
+
+
+def test_a_consent_to_wechat_names_the_open_id_and_the_command_does_not_hold_it(
+    house: House, person: int, jiujin: Jiujin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("push", "consent", "--worker", str(person), "--channel", "wechat", "--by", "clerk/k-1", "--json")
+    typed(monkeypatch, " oGenerated-0_1\n")
+    said = jiujin(*words, "--address")
+    assert (said.code, "oGenerated" in said.out + said.err) == (0, False)
+    with read_session(house.engine) as session:
+        consent = find_consent(session, worker_id=person, channel=Channel.WECHAT)
+        assert consent is not None
+        assert read_address(consent, keys=house.keys) == "oGenerated-0_1"
+    assert jiujin(*words, "--end").code == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "code"),
+    [
+        (("--channel", "wechat"), "oGenerated-0_1\n", "address_missing"),
+        (("--channel", "wechat", "--address"), "", "address_unreadable"),
+        (("--channel", "wechat", "--address"), "10000000001\n", "address_unreadable"),
+        (("--channel", "wechat", "--address"), "张三的微信\n", "address_unreadable"),
+        (("--channel", "wechat", "--address"), "o" * 500, "address_unreadable"),
+        (("--channel", "sms", "--address"), "oGenerated-0_1\n", "wrong_use"),
+        (("--channel", "wechat", "--address", "--end"), "oGenerated-0_1\n", "wrong_use"),
+    ],
+)
+def test_a_consent_that_reaches_nobody_is_told_and_not_written(
+    house: House, person: int, jiujin: Jiujin, monkeypatch: pytest.MonkeyPatch, more: Any, line: str, code: str
+) -> None:
+    typed(monkeypatch, line)
+    said = jiujin("push", "consent", "--worker", str(person), "--by", "clerk/k-1", "--json", *more)
+    error = said.json()["error"]
+    assert (said.code, error["code"]) == (2 if code == "wrong_use" else 1, code)
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in error["message"])
+    assert (line.strip() or "nothing") not in said.out + said.err
+    with read_session(house.engine) as session:
+        assert list_consents(session, [person]) == {}
 
 
 def test_the_watch_tells_what_is_worth_a_look_and_shows_no_words(house: House, person: int, jiujin: Jiujin) -> None:
