@@ -32,11 +32,16 @@ class Stop(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """A step and its rhythm: `every_s` seconds between the end of one run and the beginning of the next."""
+    """A step and its rhythm: `every_s` seconds between the end of one run and the beginning of the next.
+
+    `on_stop` tells a step that takes long to come to its end, for which it is given `leave_s` seconds.
+    """
 
     name: str
     every_s: float
     step: Callable[[], object]
+    on_stop: Callable[[], object] = lambda: None
+    leave_s: float = _LEAVE_S
 
 
 def run(loop: Loop, stop: Stop, *, pulse: Pulse, now: Callable[[], datetime]) -> None:
@@ -89,8 +94,10 @@ def started(loops: Sequence[Loop], house: House) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        for thread in threads:
-            thread.join(_LEAVE_S)
+        for loop in loops:
+            loop.on_stop()
+        for loop, thread in zip(loops, threads, strict=True):
+            thread.join(loop.leave_s)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from app.background.dispatch import dispatch_loop, receipts_loop
+from app.background.dispatch import dispatch_loop, push_expiry_loop, receipts_loop
 from app.background.expiry import expiry_loop
 from app.background.forgetting import forgetting_loop
 from app.background.loops import Loop, started
@@ -94,6 +94,7 @@ def work_loops(house: House) -> tuple[Loop, ...]:
         sequencing_loop(house),
         dispatch_loop(house),
         receipts_loop(house),
+        push_expiry_loop(house),
     )
 
 

@@ -44,8 +44,16 @@ _STATE_LABELS = {
 
 NEXT: dict[PushState, frozenset[PushState]] = {
     PushState.QUEUED: frozenset(
-        # A person may answer a slip, or a page, before the machine has got round to sending.
-        {PushState.SENDING, PushState.DELIVERED, PushState.ANSWERED, PushState.EXPIRED, PushState.SUPPRESSED}
+        # A person may answer a slip, or a page, before the machine has got round to sending; and it may turn out that a
+        # channel does not know where to reach them.
+        {
+            PushState.SENDING,
+            PushState.FAILED,
+            PushState.DELIVERED,
+            PushState.ANSWERED,
+            PushState.EXPIRED,
+            PushState.SUPPRESSED,
+        }
     ),
     PushState.SENDING: frozenset(
         {
@@ -73,7 +81,8 @@ NEXT: dict[PushState, frozenset[PushState]] = {
     # A receipt may come after it was given up.
     PushState.FAILED: frozenset({PushState.QUEUED, PushState.DELIVERED, PushState.ANSWERED, PushState.EXPIRED}),
     PushState.EXPIRED: frozenset({PushState.DELIVERED, PushState.ANSWERED}),
-    PushState.SUPPRESSED: frozenset({PushState.QUEUED, PushState.ANSWERED, PushState.EXPIRED}),
+    # It may have been sent on one channel before it was suppressed on the next.
+    PushState.SUPPRESSED: frozenset({PushState.QUEUED, PushState.DELIVERED, PushState.ANSWERED, PushState.EXPIRED}),
     PushState.DELIVERED: frozenset({PushState.ANSWERED}),
     PushState.ANSWERED: frozenset(),
 }

@@ -273,6 +273,17 @@ def list_departures(session: Session, worker_ids: Iterable[int], *, since: datet
     return found
 
 
+def find_first_try(session: Session, attempt: Attempt) -> datetime | None:
+    """When an attempt was first about to leave, however often it has gone back into the queue since."""
+    return session.scalar(
+        select(func.min(PushChange.happened_at)).where(
+            PushChange.push_id == attempt.push_id,
+            PushChange.after == PushState.SENDING,
+            PushChange.happened_at >= attempt.created_at,
+        )
+    )
+
+
 def find_attempt(session: Session, *, provider: str, key: str | None, provider_id: str | None) -> Attempt | None:
     """The attempt that a receipt speaks of: by our key, else by the provider's own number."""
     condition = Attempt.key == key if key is not None else Attempt.provider_id == provider_id

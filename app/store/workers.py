@@ -67,6 +67,16 @@ def find_worker(session: Session, worker_id: int) -> Worker | None:
     return session.get(Worker, worker_id)
 
 
+def lock_workers(session: Session, worker_ids: Collection[int]) -> set[int]:
+    """Those of these people who are locked by this until the transaction ends; whom somebody else holds is left out.
+
+    No more people than a query takes.
+    """
+    # Not against those who write rows that point to them.
+    chosen = select(Worker.id).where(Worker.id.in_({*worker_ids})).order_by(Worker.id)
+    return set(session.scalars(chosen.with_for_update(skip_locked=True, key_share=True)))
+
+
 def list_homes(session: Session, worker_ids: Collection[int]) -> dict[int, tuple[str, int]]:
     """The area of each person's home and how many km they would travel, by id."""
     return {

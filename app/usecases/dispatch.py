@@ -7,17 +7,20 @@ fence: a result that comes after somebody else has taken over is dropped.
 Leases and fencing tokens: Gray and Cheriton 1989, "Leases" (SOSP); the store's row is the resource that is fenced.
 """
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.domain.ledger import Channel, Grade
 from app.domain.pushes import Message, Outcome, PushCause, PushState, Report, Sender
-from app.domain.sending import WEEK, SendRules, capped_until, pause, quiet_until
+from app.domain.sending import WEEK, SendRules, capped_until, pause, pause_asked_for, quiet_until
+from app.kit.database import is_busy
 from app.kit.keys import KeyRing
-from app.store import consents, identities, postings
+from app.store import consents, identities, postings, workers
 from app.store import pushes as store
 from app.store.pushes import Attempt, Push
 from app.usecases.consents import read_address
@@ -33,9 +36,13 @@ from app.usecases.pushes import (
     note_uncertain,
     queue_again,
     reroute,
+    undo_sending,
 )
 
 ACTOR = "dispatch"
+PUT_ASIDE = timedelta(hours=1)
+"""For how long an attempt that cannot be made is left alone: somebody has to mend its data, and nobody waits for it."""
+_LOG = logging.getLogger("jiujin.dispatch")
 Chance = Callable[[], float]
 """A number in 0-1 that spreads pauses."""
 
@@ -58,12 +65,16 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
-    """What sending needs besides the database: who sends on each channel, in order, and how a push is worded."""
+    """What sending needs besides the database: who sends on each channel, in order, and how a push is worded.
+
+    `aside` names the providers that are slow or in trouble just now.
+    """
 
     senders: Mapping[Channel, Sequence[Sender]]
     compose: Compose
     public_url: str
     rules: SendRules = field(default_factory=SendRules)
+    aside: frozenset[str] = frozenset()
 
     @property
     def served(self) -> frozenset[Channel]:
@@ -73,12 +84,23 @@ class Post:
         """Who sends on a channel under that name."""
         return next((each for each in self.senders.get(channel, ()) if each.provider == provider), None)
 
+    def choose(self, channel: Channel, *, after: str | None) -> Sender:
+        """Who sends a new message on a channel that is served: the first, but for those aside.
+
+        `after` has just not taken the message on: it is the turn of whoever comes next, and that one's last.
+        """
+        senders = self.senders[channel]
+        turn = next((number for number, each in enumerate(senders, start=1) if each.provider == after), 0)
+        in_turn = (*senders[turn:], *senders[:turn])
+        return min(in_turn, key=lambda each: (each.provider == after, each.provider in self.aside))
+
 
 def claim_ready(session: Session, post: Post, *, limit: int, now: datetime, keys: KeyRing) -> tuple[list[Claim], int]:
     """Take hold of what is ready, most urgent first; what must wait, or is not worth sending, is put aside.
 
     The claims are to be carried out after the transaction is committed, and then settled. Beside them it is told how
-    many attempts were looked at: none means that nothing is ready.
+    many attempts were looked at: none means that nothing is ready. One that cannot be made, whatever is the matter with
+    it, is left alone for an hour and holds up no other.
 
     Args:
         session: a transaction of its own.
@@ -88,27 +110,35 @@ def claim_ready(session: Session, post: Post, *, limit: int, now: datetime, keys
         keys: open phone numbers; each reading is audited.
     """
     ready = store.lock_ready(session, now=now, limit=limit)
-    people = {push.worker_id for _, push in ready}
+    # For one person one at a time decides: two would each find room below the cap. Whom somebody else decides for is
+    # passed over, so that nobody waits.
+    people = workers.lock_workers(session, {push.worker_id for _, push in ready})
     allowed = consents.list_consents(session, people)
     departures = store.list_departures(session, people, since=now - WEEK)
     claims: list[Claim] = []
+    looked_at = 0
     for attempt, push in ready:
-        if push.state in (PushState.DELIVERED, PushState.ANSWERED, PushState.EXPIRED, PushState.SUPPRESSED):
-            attempt.ready_at = None
-        elif attempt.left_at is not None:
-            claims += _claim_question(session, post, attempt, push, now=now, keys=keys)
-        elif attempt.channel not in allowed.get(push.worker_id, frozenset()) or attempt.channel not in post.served:
-            reroute(session, push, attempt, served=post.served, now=now)
-        elif (later := _when(push, departures.get(push.worker_id, []), post.rules, now=now)) is not None:
-            attempt.ready_at = later
-        else:
-            claim = _claim_sending(session, post, attempt, push, now=now, keys=keys)
-            if claim is not None:
-                claims.append(claim)
-            if claim is not None and push.cause is not PushCause.ASKED:
-                departures.setdefault(push.worker_id, []).append(now)
+        if push.worker_id not in people:
+            continue
+        looked_at += 1
+        if attempt.left_at is not None:
+            # Its sender has vanished.
+            note_uncertain(session, push, why="lease_over", now=now)
+        channels, known = allowed.get(push.worker_id, frozenset()), departures.get(push.worker_id, [])
+        try:
+            with session.begin_nested():
+                claim = _claim(session, post, attempt, push, allowed=channels, departures=known, now=now, keys=keys)
+        except Exception as error:
+            if isinstance(error, DBAPIError) and is_busy(error):
+                raise
+            _put_aside(attempt, push, error, now=now)
+            continue
+        if claim is not None:
+            claims.append(claim)
+        if claim is not None and claim.message is not None and push.cause is not PushCause.ASKED:
+            departures.setdefault(push.worker_id, []).append(now)
     session.flush()
-    return claims, len(ready)
+    return claims, looked_at
 
 
 def carry_out(claim: Claim, sender: Sender) -> Report:
@@ -121,10 +151,10 @@ def carry_out(claim: Claim, sender: Sender) -> Report:
 def settle(session: Session, post: Post, claim: Claim, report: Report, *, now: datetime, keys: KeyRing,
            chance: Chance) -> bool:  # fmt: skip
     """Take the result of a claim; False when the claim has passed to somebody else in the meantime."""
-    push = store.lock_push(session, claim.push_id)
-    attempt = None if push is None else session.get(Attempt, claim.attempt_id, populate_existing=True)
-    if push is None or attempt is None or attempt.fence != claim.fence:
+    held = _held(session, claim)
+    if held is None:
         return False
+    push, attempt = held
     if report.provider_id is not None:
         attempt.provider_id = report.provider_id
     attempt.outcome, attempt.code = report.outcome, report.code[:80]
@@ -135,12 +165,31 @@ def settle(session: Session, post: Post, claim: Claim, report: Report, *, now: d
     return True
 
 
+def give_back(session: Session, claim: Claim, *, now: datetime) -> bool:
+    """Give a claim back that was not begun; False when it has passed to somebody else in the meantime."""
+    held = _held(session, claim)
+    if held is None:
+        return False
+    push, attempt = held
+    attempt.fence += 1
+    if claim.message is not None:
+        undo_sending(session, push, attempt, now=now)
+    else:
+        attempt.asked -= 1
+        attempt.ready_at = now
+    session.flush()
+    return True
+
+
 def take_outcome(
     session: Session, post: Post, push: Push, attempt: Attempt, report: Report, *, asked: bool, now: datetime,
     keys: KeyRing, chance: Chance, happened_at: datetime | None = None,
 ) -> None:  # fmt: skip
     """What follows from an outcome, for a push that is locked and not yet delivered; `asked`: it answers a question."""
     rules, why = post.rules, f"{attempt.channel.value}:{report.outcome.value}:{report.code}"
+    is_refused = report.outcome is Outcome.REFUSED
+    if report.outcome is Outcome.BUSY and not asked:
+        is_refused = (store.find_first_try(session, attempt) or now) <= now - timedelta(seconds=rules.busy_s)
     match report.outcome:
         case Outcome.DELIVERED:
             deliver_push(
@@ -158,19 +207,23 @@ def take_outcome(
                 attempt.asked = 0
             note_sent(session, push, why=why, now=now)
             _ask_later(post, attempt, rules.receipt_steps, now=now, chance=chance)
-        case Outcome.REFUSED:
+        case Outcome.REFUSED | Outcome.BUSY if is_refused:
             step = rules.retry_steps[attempt.tries - 1] if attempt.tries <= len(rules.retry_steps) else None
             if step is None or push.state is PushState.SENT:
                 # What was taken on and then not delivered is not tried again on the same channel.
                 move_on(session, push, attempt, why=why, served=post.served, now=now)
             else:
-                queue_again(session, push, attempt, why=why, ready_at=now + pause(step, chance(), rules), now=now)
+                wait = max(pause(step, chance(), rules), timedelta(seconds=report.retry_after_s or 0))
+                queue_again(session, push, attempt, why=why, ready_at=now + wait, now=now)
         case Outcome.BROKEN:
             move_on(session, push, attempt, why=why, served=post.served, now=now)
         case Outcome.BUSY if not asked:
-            step = report.retry_after_s or rules.retry_steps[min(attempt.tries, len(rules.retry_steps)) - 1]
+            if report.retry_after_s is not None:
+                wait = pause_asked_for(report.retry_after_s, chance(), rules)
+            else:
+                wait = pause(rules.retry_steps[min(attempt.tries, len(rules.retry_steps)) - 1], chance(), rules)
             attempt.tries -= 1  # it was not tried
-            queue_again(session, push, attempt, why=why, ready_at=now + pause(step, chance(), rules), now=now)
+            queue_again(session, push, attempt, why=why, ready_at=now + wait, now=now)
         case Outcome.UNKNOWN if push.state is not PushState.SENT:
             queue_again(session, push, attempt, why=why, ready_at=now, now=now)
         case _:
@@ -179,32 +232,47 @@ def take_outcome(
             _ask_later(post, attempt, steps, now=now, chance=chance)
 
 
+def _claim(
+    session: Session, post: Post, attempt: Attempt, push: Push, *, allowed: Collection[Channel],
+    departures: Collection[datetime], now: datetime, keys: KeyRing,
+) -> Claim | None:  # fmt: skip
+    """What is to be done for an attempt whose turn it is; None if nothing is, or not now."""
+    if push.state in (PushState.DELIVERED, PushState.ANSWERED, PushState.EXPIRED, PushState.SUPPRESSED):
+        attempt.ready_at = None
+    elif attempt.left_at is not None:
+        return _claim_question(session, post, attempt, push, now=now, keys=keys)
+    elif attempt.channel not in allowed or attempt.channel not in post.served:
+        reroute(session, push, attempt, served=post.served, now=now)
+    elif (later := _when(push, departures, post.rules, now=now)) is not None:
+        attempt.ready_at = later
+    else:
+        return _claim_sending(session, post, attempt, push, now=now, keys=keys)
+    return None
+
+
 def _claim_question(
     session: Session, post: Post, attempt: Attempt, push: Push, *, now: datetime, keys: KeyRing
-) -> list[Claim]:
+) -> Claim | None:
     """Ask what became of a message: of one whose sender vanished, or one that nothing was heard of."""
-    note_uncertain(session, push, why="lease_over", now=now)
     sender = post.find(attempt.channel, attempt.provider)
     to = _address(session, attempt.channel, push.worker_id, now=now, keys=keys)
     if sender is None or not sender.can_query or to is None or attempt.left_at is None:
         # Nobody can tell: it stays as it is until a receipt comes or its time is over, and is not sent again.
         attempt.ready_at = None
-        return []
+        return None
     attempt.asked += 1
     _hold(attempt, post.rules, now=now)
-    return [
-        Claim(
-            attempt_id=attempt.id,
-            push_id=push.id,
-            fence=attempt.fence,
-            channel=attempt.channel,
-            provider=sender.provider,
-            key=attempt.key,
-            to=to,
-            left_at=attempt.left_at,
-            provider_id=attempt.provider_id,
-        )
-    ]
+    return Claim(
+        attempt_id=attempt.id,
+        push_id=push.id,
+        fence=attempt.fence,
+        channel=attempt.channel,
+        provider=sender.provider,
+        key=attempt.key,
+        to=to,
+        left_at=attempt.left_at,
+        provider_id=attempt.provider_id,
+    )
 
 
 def _claim_sending(
@@ -218,9 +286,10 @@ def _claim_sending(
     if to is None:
         move_on(session, push, attempt, why=f"{attempt.channel.value}:no_address", served=post.served, now=now)
         return None
-    senders = post.senders[attempt.channel]
-    # After a refusal it is another provider's turn, where there is one.
-    sender = senders[attempt.tries % len(senders)]
+    # Who never heard of it is told again under the same key, and drops a repeat should it have been on its way.
+    again = post.find(attempt.channel, attempt.provider) if attempt.outcome is Outcome.UNKNOWN else None
+    after = attempt.provider if attempt.outcome in (Outcome.REFUSED, Outcome.BUSY) else None
+    sender = again or post.choose(attempt.channel, after=after)
     letter = post.compose(push, posting, attempt.channel, f"{post.public_url}/r/{link_token(push, keys)}")
     begin_sending(session, push, attempt, provider=sender.provider, now=now)
     _hold(attempt, post.rules, now=now)
@@ -244,6 +313,20 @@ def _when(push: Push, departures: Collection[datetime], rules: SendRules, *, now
     later = capped_until(now, list(departures), rules) or now
     later = quiet_until(later, rules) or later
     return later if later > now else None
+
+
+def _held(session: Session, claim: Claim) -> tuple[Push, Attempt] | None:
+    """A claim's push and attempt, locked; None if somebody else has taken over."""
+    push = store.lock_push(session, claim.push_id)
+    attempt = None if push is None else session.get(Attempt, claim.attempt_id, populate_existing=True)
+    return None if push is None or attempt is None or attempt.fence != claim.fence else (push, attempt)
+
+
+def _put_aside(attempt: Attempt, push: Push, error: Exception, *, now: datetime) -> None:
+    """Leave an attempt alone that cannot be made. The error's message stays here: it may quote what it was about."""
+    attempt.ready_at = now + PUT_ASIDE
+    attempt.code = f"failed:{type(error).__name__}"[:80]
+    _LOG.error("push %d cannot be sent by %s: %s", push.id, attempt.channel.value, type(error).__name__)
 
 
 def _hold(attempt: Attempt, rules: SendRules, *, now: datetime) -> None:

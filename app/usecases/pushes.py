@@ -342,6 +342,12 @@ def begin_sending(session: Session, push: Push, attempt: Attempt, *, provider: s
     attempt.tries += 1
 
 
+def undo_sending(session: Session, push: Push, attempt: Attempt, *, now: datetime) -> None:
+    """Note that what was about to leave has not: it was not tried."""
+    attempt.tries -= 1
+    queue_again(session, push, attempt, why="not_begun", ready_at=now, now=now)
+
+
 def note_sent(session: Session, push: Push, *, why: str, now: datetime) -> None:
     """Note that a provider has taken a message on."""
     if push.state is not PushState.SENT:

@@ -93,6 +93,19 @@ def test_loops_run_side_by_side_and_end_together(house: House) -> None:
     assert {name: pulse.failures for name, pulse in house.pulses.snapshot().items()} == {"one": 0, "two": 0}
 
 
+def test_a_step_that_takes_long_is_told_to_come_to_its_end(house: House) -> None:
+    begun, told = threading.Event(), threading.Event()
+
+    def step() -> None:
+        begun.set()
+        assert told.wait(timeout=60)
+
+    with started([Loop("long", 3_600.0, step, on_stop=told.set, leave_s=60)], house):
+        assert begun.wait(timeout=10)
+    assert (house.pulses.of("long").runs, house.pulses.of("long").failures) == (1, 0)
+    assert house.pulses.of("long").succeeded_at is not None
+
+
 def test_loops_end_also_when_the_block_raises(house: House) -> None:
     before = threading.active_count()
     with pytest.raises(ValueError, match="broken"), started([Loop("one", 3_600.0, lambda: None)], house):

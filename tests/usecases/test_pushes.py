@@ -1,5 +1,6 @@
 """Pushes: made with their reasons, sent once, asked about when nobody knows, counted when they arrive."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from itertools import product
 from typing import Any
@@ -15,10 +16,12 @@ from app.domain.sending import SendRules, capped_until, quiet_until
 from app.kit.database import write_session
 from app.kit.keys import KeyRing
 from app.store.audit import AuditEntry
+from app.store.consents import Consent
+from app.store.identities import Identity
 from app.store.postings import Posting
 from app.store.pushes import Attempt, FollowUp, Push, PushChange
-from app.usecases.consents import end_consent
-from app.usecases.dispatch import Claim, Post, carry_out, claim_ready, settle
+from app.usecases.consents import end_consent, give_consent
+from app.usecases.dispatch import Claim, Post, carry_out, claim_ready, give_back, settle
 from app.usecases.ledger import list_entries, strike_entry
 from app.usecases.pushes import (
     PushCannotBecome,
@@ -33,7 +36,7 @@ from app.usecases.pushes import (
     link_token,
     load_by_link,
 )
-from tests.deliveries import NOW, Teller, add_people, add_posting, intent, post_of, push_to
+from tests.deliveries import NOW, Teller, add_people, add_posting, intent, phone_of, post_of, push_to
 
 LATER = NOW + timedelta(minutes=5)
 
@@ -163,7 +166,8 @@ def test_before_a_message_leaves_the_database_knows_that_it_is_about_to(session:
     (claim,) = claims_of(session, post, key_ring)
     (attempt,) = attempts_of(session)
     assert only(session).state is PushState.SENDING
-    assert (attempt.left_at, attempt.ready_at, attempt.fence) == (NOW, NOW + timedelta(seconds=60), claim.fence)
+    lease = timedelta(seconds=post.rules.lease_s)
+    assert (attempt.left_at, attempt.ready_at, attempt.fence) == (NOW, NOW + lease, claim.fence)
     assert claims_of(session, post, key_ring) == []
 
 
@@ -182,7 +186,7 @@ def test_what_a_vanished_sender_held_is_asked_about_and_not_sent_again(session: 
     (worker,) = add_people(session, 1, keys=key_ring)
     push_to(session, worker, add_posting(session), post, keys=key_ring)
     (lost,) = claims_of(session, post, key_ring)
-    after_lease = NOW + timedelta(seconds=61)
+    after_lease = NOW + timedelta(seconds=post.rules.lease_s + 1)
     (question,) = claims_of(session, post, key_ring, now=after_lease)
     assert (question.message, question.key) == (None, lost.key)
     assert only(session).state is PushState.UNCERTAIN
@@ -200,7 +204,7 @@ def test_what_a_provider_never_heard_of_is_sent_under_the_same_key(session: Sess
     (worker,) = add_people(session, 1, keys=key_ring)
     push_to(session, worker, add_posting(session), post, keys=key_ring)
     (lost,) = claims_of(session, post, key_ring)
-    after_lease = NOW + timedelta(seconds=61)
+    after_lease = NOW + timedelta(seconds=post.rules.lease_s + 1)
     step(session, post, key_ring, now=after_lease)
     assert only(session).state is PushState.QUEUED
     step(session, post, key_ring, now=after_lease)
@@ -270,8 +274,173 @@ def test_a_busy_provider_is_left_alone_for_as_long_as_it_asks(session: Session, 
     push_to(session, worker, add_posting(session), post, keys=key_ring)
     step(session, post, key_ring)
     (attempt,) = attempts_of(session)
-    assert (attempt.ready_at, attempt.left_at, attempt.tries) == (NOW + timedelta(seconds=700), None, 0)
+    # Spread by chance, but never before its time.
+    assert (attempt.ready_at, attempt.left_at, attempt.tries) == (NOW + timedelta(seconds=700 * 1.15), None, 0)
     assert only(session).state is PushState.QUEUED
+
+
+def test_no_busy_provider_is_asked_before_its_time(session: Session, key_ring: KeyRing) -> None:
+    busy = Teller(says=lambda _: Report(outcome=Outcome.BUSY, provider="teller", retry_after_s=700))
+    post = post_of(busy)
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    (claim,) = claims_of(session, post, key_ring)
+    settle(session, post, claim, carry_out(claim, busy), now=NOW, keys=key_ring, chance=lambda: 0.0)
+    assert attempts_of(session)[0].ready_at == NOW + timedelta(seconds=700)
+
+
+def test_a_provider_that_is_busy_for_hours_has_refused(session: Session, key_ring: KeyRing) -> None:
+    busy = Teller(says=lambda _: Report(outcome=Outcome.BUSY, provider="teller", retry_after_s=60))
+    voice = Teller(provider="voice", channel=Channel.VOICE)
+    post = post_of(busy, voice)
+    (worker,) = add_people(session, 1, keys=key_ring, channels=(Channel.SMS, Channel.VOICE))
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    # It waited for an hour before it was first tried: in that nobody was busy.
+    begun = NOW + timedelta(hours=1)
+    tries = {}
+    for minutes in range(0, 9 * 60, 10):
+        step(session, post, key_ring, now=begun + timedelta(minutes=minutes))
+        tries[minutes] = attempts_of(session)[0].tries
+    assert (tries[0], tries[230], tries[240]) == (0, 0, 1)
+    assert [attempt.channel for attempt in attempts_of(session)] == [Channel.SMS, Channel.VOICE]
+    assert (only(session).state, len(voice.sent)) == (PushState.SENT, 1)
+
+
+def test_who_has_just_refused_is_not_chosen_again_while_there_is_another(session: Session, key_ring: KeyRing) -> None:
+    first, second = (
+        Teller(provider=name, says=lambda _, name=name: Report(outcome=Outcome.REFUSED, provider=name))  # type: ignore[misc]
+        for name in ("first", "second")
+    )
+    third = Teller(provider="third")
+    post = replace(post_of(first, second, third), aside=frozenset({"first"}))
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    step(session, post, key_ring)
+    assert (len(first.sent), len(second.sent)) == (0, 1)
+    # Meanwhile it is set aside itself, and the order would bring it round again.
+    both = replace(post, aside=frozenset({"first", "second"}))
+    step(session, both, key_ring, now=NOW + timedelta(minutes=2))
+    assert (len(first.sent), len(second.sent), len(third.sent)) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("after", "aside", "chosen"),
+    [
+        (None, set(), "a"),
+        ("a", set(), "b"),
+        ("c", set(), "a"),
+        (None, {"a"}, "b"),
+        ("a", {"b"}, "c"),
+        ("a", {"b", "c"}, "b"),
+        ("gone", set(), "a"),
+    ],
+)
+def test_new_messages_go_to_who_comes_next_and_is_not_aside(after: str | None, aside: set[str], chosen: str) -> None:
+    post = replace(post_of(*(Teller(provider=name) for name in "abc")), aside=frozenset(aside))
+    assert post.choose(Channel.SMS, after=after).provider == chosen
+    alone = post_of(Teller(provider="a"))
+    assert replace(alone, aside=frozenset({"a"})).choose(Channel.SMS, after="a").provider == "a"
+
+
+def test_who_never_heard_of_it_is_told_again_itself(session: Session, key_ring: KeyRing) -> None:
+    first = Teller(provider="first", knows=lambda _: Report(outcome=Outcome.UNKNOWN, provider="first"))
+    second = Teller(provider="second")
+    post = post_of(first, second)
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    claims_of(session, post, key_ring)
+    later = NOW + timedelta(seconds=post.rules.lease_s)
+    for _ in range(2):
+        step(session, replace(post, aside=frozenset({"first"})), key_ring, now=later)
+    assert (len(first.sent), second.sent) == (1, [])
+
+
+def test_who_has_no_address_on_a_channel_is_reached_on_the_next_and_holds_up_nobody(
+    session: Session, key_ring: KeyRing
+) -> None:
+    wechat = Teller(provider="wechat", channel=Channel.WECHAT, can_query=False)
+    teller = Teller()
+    post = post_of(wechat, teller)
+    nowhere, none_left = add_people(session, 2, keys=key_ring, channels=(Channel.WECHAT,))
+    (known,) = add_people(session, 1, keys=key_ring, channels=(Channel.WECHAT,))
+    give_consent(session, worker_id=nowhere, channel=Channel.SMS, how="clerk", actor="test", now=NOW, keys=key_ring)
+    for consent in session.scalars(select(Consent).where(Consent.worker_id.in_([nowhere, none_left]))):
+        consent.address = None
+    posting = add_posting(session)
+    push_to(session, nowhere, posting, post, keys=key_ring)
+    push_to(session, none_left, posting, post, keys=key_ring, cause=PushCause.OLDER)
+    push_to(session, known, posting, post, keys=key_ring)
+    for _ in range(2):
+        step(session, post, key_ring)
+    states = {push.worker_id: push.state for push in session.scalars(select(Push))}
+    assert states == {nowhere: PushState.SENT, none_left: PushState.FAILED, known: PushState.SENT}
+    assert ([message.to for message in wechat.sent], len(teller.sent)) == ([f"open-{known}"], 1)
+
+
+def test_what_cannot_be_made_is_left_alone_and_holds_up_nobody(
+    session: Session, key_ring: KeyRing, caplog: pytest.LogCaptureFixture
+) -> None:
+    teller = Teller()
+    post = post_of(teller)
+    broken, lost, good = add_people(session, 3, keys=key_ring)
+    posting = add_posting(session)
+    pushes = [push_to(session, each, posting, post, keys=key_ring) for each in (broken, lost, good)]
+    # A link of a key that was retired; a phone that was sealed for somebody else.
+    session.get_one(Push, pushes[0]).link = "0" * 64
+    phones = {each.worker_id: each for each in session.scalars(select(Identity))}
+    phones[lost].phone = phones[good].phone
+    session.flush()
+    assert step(session, post, key_ring) == 1
+    assert [message.to for message in teller.sent] == [phone_of(good)]
+    first, second, _ = attempts_of(session)
+    assert [(each.left_at, each.tries, each.ready_at) for each in (first, second)] == [
+        (None, 0, NOW + timedelta(hours=1))
+    ] * 2
+    assert (first.code, second.code) == ("failed:LookupError", "failed:SealBroken")
+    assert {session.get_one(Push, each).state for each in pushes[:2]} == {PushState.QUEUED}
+    assert "cannot be sent by sms: LookupError" in caplog.text
+    # Nobody was shown what could not be opened.
+    readings = session.scalars(select(AuditEntry.subject).where(AuditEntry.action == "read_identity"))
+    assert set(readings) == {f"workers/{good}"}
+    assert step(session, post, key_ring) == 0
+
+
+def test_a_question_that_cannot_be_asked_is_left_alone(session: Session, key_ring: KeyRing) -> None:
+    post = post_of(Teller())
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    claims_of(session, post, key_ring)
+    session.scalars(select(Identity)).one().phone = "1.nonsense"
+    session.flush()
+    later = NOW + timedelta(seconds=post.rules.lease_s)
+    assert claims_of(session, post, key_ring, now=later) == []
+    assert (only(session).state, attempts_of(session)[0].ready_at) == (
+        PushState.UNCERTAIN,
+        later + timedelta(hours=1),
+    )
+
+
+def test_what_was_not_begun_is_as_if_it_had_never_been_claimed(session: Session, key_ring: KeyRing) -> None:
+    teller = Teller(knows=lambda _: Report(outcome=Outcome.UNCERTAIN, provider="teller"))
+    post = post_of(teller)
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    (claim,) = claims_of(session, post, key_ring)
+    assert give_back(session, claim, now=NOW)
+    (attempt,) = attempts_of(session)
+    assert (only(session).state, attempt.left_at, attempt.tries, attempt.ready_at) == (PushState.QUEUED, None, 0, NOW)
+    assert not give_back(session, claim, now=NOW)
+    assert not settled(session, post, claim, teller.report(Outcome.REFUSED), key_ring)
+    claims_of(session, post, key_ring)
+    later = NOW + timedelta(seconds=post.rules.lease_s)
+    (question,) = claims_of(session, post, key_ring, now=later)
+    assert give_back(session, question, now=later)
+    assert (only(session).state, attempt.left_at, attempt.asked, attempt.ready_at) == (
+        PushState.UNCERTAIN,
+        NOW,
+        0,
+        later,
+    )
 
 
 def test_who_cannot_be_reached_by_any_machine_is_visited_if_it_is_owed(session: Session, key_ring: KeyRing) -> None:
@@ -412,6 +581,39 @@ def test_the_cap_looks_back_over_seven_days() -> None:
     assert capped_until(NOW, days, rules) == NOW + timedelta(days=1)
 
 
+def test_where_nothing_may_be_sent_it_is_looked_at_again_a_day_later(session: Session, key_ring: KeyRing) -> None:
+    none = SendRules(weekly_cap=0)
+    assert capped_until(NOW, [], none) == capped_until(NOW, [NOW], none) == NOW + timedelta(days=1)
+    teller = Teller()
+    post = post_of(teller, rules=none)
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring, cause=PushCause.ASKED)
+    assert step(session, post, key_ring) == 1
+    waiting = session.scalars(select(Attempt.ready_at).where(Attempt.left_at.is_(None))).all()
+    assert waiting == [NOW + timedelta(days=1)]
+
+
+def test_two_dispatchers_at_once_send_no_more_than_the_cap(database: Engine, key_ring: KeyRing) -> None:
+    post = post_of(Teller(), rules=SendRules(weekly_cap=1))
+    with write_session(database) as session:
+        capped, other = add_people(session, 2, keys=key_ring)
+        for worker in (capped, capped, other):
+            push_to(session, worker, add_posting(session), post, keys=key_ring)
+    with write_session(database) as one:
+        first, _ = claim_ready(one, post, limit=1, now=NOW, keys=key_ring)
+        if database.dialect.name == "postgresql":  # nobody else writes to SQLite meanwhile
+            with write_session(database) as two:
+                second, looked_at = claim_ready(two, post, limit=9, now=NOW, keys=key_ring)
+            assert ([each.to for each in second], looked_at) == ([phone_of(other)], 1)
+    assert [each.to for each in first] == [phone_of(capped)]
+    with write_session(database) as three:
+        claim_ready(three, post, limit=9, now=NOW, keys=key_ring)
+    with write_session(database) as session:
+        left = session.execute(select(Push.worker_id).join(Attempt).where(Attempt.left_at.is_not(None))).scalars()
+        assert sorted(left) == [capped, other]
+
+
 # --- arriving ---------------------------------------------------------------------------------------------------------
 
 
@@ -459,6 +661,22 @@ def test_what_arrives_when_the_posting_is_over_says_so(session: Session, key_rin
     settled(session, post, claim, Report(outcome=Outcome.DELIVERED, provider="teller"), key_ring)
     (entry,) = list_entries(session)
     assert (entry.facts["is_open"], entry.facts["places"]) == (False, 0)
+
+
+def test_what_was_suppressed_after_it_had_left_may_still_arrive_and_be_answered(
+    session: Session, key_ring: KeyRing
+) -> None:
+    broken = Teller(says=lambda _: Report(outcome=Outcome.REFUSED, provider="teller"))
+    post = post_of(broken, Teller(provider="voice", channel=Channel.VOICE), rules=SendRules(retry_steps=()))
+    (worker,) = add_people(session, 1, keys=key_ring, channels=(Channel.SMS, Channel.VOICE))
+    push_id = push_to(session, worker, add_posting(session), post, keys=key_ring, cause=PushCause.OLDER)
+    step(session, post, key_ring)
+    end_consent(session, worker_id=worker, channel=Channel.VOICE, how="reply", actor="worker", now=NOW)
+    step(session, post, key_ring)
+    assert only(session).state is PushState.SUPPRESSED
+    answer_push(session, push_id, Answer.INTERESTED, channel=Channel.SMS, now=LATER, keys=key_ring)
+    assert only(session).state is PushState.ANSWERED
+    assert [entry.kind for entry in list_entries(session)] == [EntryKind.PUSH, EntryKind.ANSWER]
 
 
 def test_an_answer_proves_the_push_and_is_an_entry_of_its_own(session: Session, key_ring: KeyRing) -> None:
