@@ -2,10 +2,10 @@
 
     python -m tests.background.killing --database URL --folder DIR --pushes 2000 --kills 20 --seed 1 [--naive]
 
-One process takes the part of the machine: it makes the pushes, starts a provider that misbehaves, forks two senders and
-one that applies receipts, and sends SIGKILL to one of them whenever the provider has taken on so many more messages.
-At the end nobody is killed until nothing is left to do. It prints what it found as JSON. With `--naive` the senders do
-what one writes first: they mark a message as sent and then send it.
+One process takes the part of the machine: it makes the pushes, starts two providers that misbehave, forks two senders
+and one that applies receipts, and sends SIGKILL to one of them whenever the providers have taken on so many more
+messages. At the end nobody is killed until nothing is left to do. It prints what it found as JSON. With `--naive` the
+senders do what one writes first: they mark a message as sent and then send it.
 """
 
 import argparse
@@ -48,7 +48,7 @@ from app.wiring import House
 from tests.channels.provider import SECRET, count_taken
 from tests.deliveries import add_people, add_posting, compose, intent
 
-LEASE_S = 2
+SEND_S = 1
 FAULTS = "reset=0.03,error=0.03,busy=0.03,timeout=0.01,broken=0.02"
 MOST_S = 900.0
 RULES = SendRules(
@@ -58,7 +58,7 @@ RULES = SendRules(
     retry_steps=(1, 1, 1, 1, 1, 1, 1, 1),
     ask_steps=(1,) * 60,
     receipt_steps=(30, 30, 30),
-    lease_s=LEASE_S,
+    send_s=SEND_S,
 )
 
 
@@ -71,13 +71,16 @@ class Machine:
         self.children: dict[int, Callable[[], None]] = {}
         self._looks_again = 0.0
         self.keys: KeyRing = load_key_ring(given.folder / "keys.json")
-        self.file = given.folder / "taken.db"
-        self.provider, self.port = self._start_provider()
+        # Each knows only what it has taken on itself: a message that both have taken on was sent twice.
+        self.files = {name: given.folder / f"{name}.db" for name in ("first", "second")}
+        started = {name: self._start_provider(file) for name, file in self.files.items()}
+        self.providers = [process for process, _ in started.values()]
+        self.ports = {name: port for name, (_, port) in started.items()}
 
-    def _start_provider(self) -> tuple["subprocess.Popen[bytes]", int]:
+    def _start_provider(self, file: Path) -> tuple["subprocess.Popen[bytes]", int]:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "tests.channels.provider", "--file", str(self.file), "--keep-repeats",
+                sys.executable, "-m", "tests.channels.provider", "--file", str(file), "--keep-repeats",
                 "--faults", FAULTS, "--seed", str(self.given.seed),
             ],
             stdin=subprocess.PIPE,
@@ -92,17 +95,20 @@ class Machine:
         return House(settings=settings, engine=open_engine(self.given.database), keys=self.keys, clock=SystemClock())
 
     def post(self) -> Post:
-        """One gateway, which is asked over HTTP."""
+        """Two gateways, which are asked over HTTP."""
         timeouts = Timeouts(connect_s=0.3, read_s=0.3, overall_s=0.5)
-        sender = NeutralSender(
-            provider="neutral",
-            channel=Channel.SMS,
-            base_url=f"http://127.0.0.1:{self.port}",
-            secret=SECRET,
-            caller=Caller(SystemClock(), timeouts),
-            clock=SystemClock(),
-        )
-        return Post(senders={Channel.SMS: [sender]}, compose=compose, public_url="https://job.example", rules=RULES)
+        senders = [
+            NeutralSender(
+                provider=name,
+                channel=Channel.SMS,
+                base_url=f"http://127.0.0.1:{port}",
+                secret=SECRET,
+                caller=Caller(SystemClock(), timeouts),
+                clock=SystemClock(),
+            )
+            for name, port in self.ports.items()
+        ]
+        return Post(senders={Channel.SMS: senders}, compose=compose, public_url="https://job.example", rules=RULES)
 
     # --- what is sent ---
 
@@ -121,12 +127,11 @@ class Machine:
     def send(self) -> None:
         """Send until killed."""
         house = self.house()
-        self._again(house, "dispatch", Dispatcher(house, self.post(), batch=20, threads=4).run)
+        self._again(house, "dispatch", Dispatcher(house, self.post(), threads=4).run)
 
     def send_naively(self) -> None:
         """Mark, then send, until killed."""
         house, post = self.house(), self.post()
-        (sender,) = post.senders[Channel.SMS]
 
         def step() -> None:
             with write_session(house.engine) as session:
@@ -135,28 +140,30 @@ class Machine:
                     attempt, push = session.get_one(Attempt, claim.attempt_id), session.get_one(Push, claim.push_id)
                     push.state, attempt.ready_at = PushState.SENT, None
             for claim in claims:
+                sender = post.find(claim.channel, claim.provider)
+                assert sender is not None
                 carry_out(claim, sender)
 
         self._again(house, "naive", step)
 
     def receive(self) -> None:
-        """Apply receipts of what the provider has taken on, twice and in any order, until killed."""
+        """Apply receipts of what the providers have taken on, twice and in any order, until killed."""
         house, post, chance = self.house(), self.post(), random.Random()  # noqa: S311  an order, no secret
 
-        told: set[int] = set()
+        told: set[tuple[str, int]] = set()
 
         def step() -> None:
             taken = self._taken()
             chance.shuffle(taken)
-            new = [each for each in taken if each[0] not in told][:80]
+            new = [each for each in taken if each[:2] not in told][:80]
             with write_session(house.engine) as session:
-                for number, key in new + taken[:20]:
-                    told.add(number)
+                for name, number, key in new + taken[:20]:
+                    told.add((name, number))
                     body = json.dumps({"key": key, "id": str(number), "copy": chance.randrange(2)}).encode()
                     store_receipt(
                         session,
                         channel=Channel.SMS,
-                        provider="neutral",
+                        provider=name,
                         body=body,
                         now=house.clock.now(),
                         keys=house.keys,
@@ -165,7 +172,7 @@ class Machine:
                 apply_receipts(
                     session,
                     post,
-                    readers={"neutral": _Reader()},
+                    readers={name: _Reader(name) for name in self.files},
                     now=house.clock.now(),
                     keys=house.keys,
                     chance=chance.random,
@@ -176,12 +183,12 @@ class Machine:
     def _again(self, house: House, name: str, step: Callable[[], object], *, every_s: float = 0.01) -> None:
         run(Loop(name, every_s, step), threading.Event(), pulse=house.pulses.of(name), now=house.clock.now)
 
-    def _taken(self) -> list[tuple[int, str]]:
-        database = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)
-        try:
-            return database.execute("SELECT id, key FROM taken").fetchall()
-        finally:
-            database.close()
+    def _taken(self) -> list[tuple[str, int, str]]:
+        return [
+            (name, number, key)
+            for name, file in self.files.items()
+            for number, key in _ask(file, "SELECT id, key FROM taken")
+        ]
 
     # --- the run ---
 
@@ -200,8 +207,9 @@ class Machine:
                 _kill(child)
         seconds = time.monotonic() - begun
         found = self._find()
-        self.provider.terminate()
-        self.provider.wait()
+        for provider in self.providers:
+            provider.terminate()
+            provider.wait()
         return {"pushes": self.given.pushes, "kills": kills, "seconds": round(seconds, 1), **found}
 
     def _kill(self, begun: float) -> int:
@@ -231,11 +239,7 @@ class Machine:
             os._exit(1)
 
     def _count(self) -> int:
-        database = sqlite3.connect(f"file:{self.file}?mode=ro", uri=True)
-        try:
-            return int(database.execute("SELECT count(*) FROM taken").fetchone()[0])
-        finally:
-            database.close()
+        return sum(int(_ask(file, "SELECT count(*) FROM taken")[0][0]) for file in self.files.values())
 
     def _is_over(self) -> bool:
         """Whether nothing is left to do; when marks are made before sending, whether all bear one.
@@ -262,7 +266,7 @@ class Machine:
         time.sleep(0.02)
 
     def _find(self) -> dict[str, Any]:
-        house, taken = self.house(), count_taken(self.file)
+        house, taken = self.house(), sum((count_taken(file) for file in self.files.values()), Counter[str]())
         with read_session(house.engine) as session:
             keys = set(session.scalars(select(Attempt.key)))
             counted = Counter(
@@ -271,6 +275,7 @@ class Machine:
             )
             states = Counter(state.value for state in session.scalars(select(Push.state)))
             waiting = session.scalar(select(func.count()).where(Attempt.ready_at.is_not(None)))
+            used = session.scalars(select(Attempt.provider).distinct()).all()
             changes = session.scalar(select(func.count()).where(PushChange.after == PushState.UNCERTAIN))
         house.close()
         return {
@@ -281,7 +286,16 @@ class Machine:
             "stuck": waiting,
             "states": dict(states),
             "were_uncertain": changes,
+            "providers": sorted(filter(None, used)),
         }
+
+
+def _ask(file: Path, query: str) -> list[Any]:
+    database = sqlite3.connect(f"file:{file}?mode=ro", uri=True)
+    try:
+        return database.execute(query).fetchall()
+    finally:
+        database.close()
 
 
 def _kill(child: int) -> None:
@@ -292,7 +306,10 @@ def _kill(child: int) -> None:
 class _Reader:
     """Reads the receipts that this run writes."""
 
-    provider, channel, acknowledgement = "neutral", Channel.SMS, ("text/plain", b"")
+    channel, acknowledgement = Channel.SMS, ("text/plain", b"")
+
+    def __init__(self, provider: str) -> None:
+        self.provider = provider
 
     def authenticate(self, callback: Callback) -> str:
         raise NotImplementedError(callback)

@@ -37,6 +37,7 @@ def test_killed_at_any_moment_everybody_gets_it_once_and_it_counts_once(database
     found = run(database, tmp_path, kills=SIZE)
     assert found["kills"] == SIZE
     assert found["were_uncertain"] > 0
+    assert found["providers"] == ["first", "second"]
     nothing = {"lost": 0, "sent_twice": 0, "counted_twice": 0, "stuck": 0}
     assert {name: found[name] for name in nothing} == nothing
     assert found["counted"] == found["pushes"]
