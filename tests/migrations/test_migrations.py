@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, select, types
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, select, text, types
+from sqlalchemy.exc import IntegrityError
 
 from app.kit import migrations
 from app.store.tables import METADATA
@@ -101,3 +102,25 @@ def test_the_head_has_the_tables_of_the_code(database: Engine) -> None:
     assert state.drift == ()
     assert state.is_current
     assert METADATA.tables
+
+
+@pytest.mark.parametrize("revision", ["0004", "0005"])
+def test_a_ledger_that_was_filled_before_refuses_replace_afterwards(
+    empty_database: Callable[[str], Engine], revision: str
+) -> None:
+    engine = empty_database("sqlite")
+    migrations.upgrade(engine, to=revision)
+    with engine.begin() as connection:
+        fill(connection)
+        before = rows(connection)
+        names = connection.execute(text("SELECT name FROM pragma_table_info('ledger')")).scalars().all()
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        kept = rows(connection)
+    for table in ("ledger", "ledger_leaves", "ledger_checkpoints"):
+        assert kept[table] == before[table]
+        with pytest.raises(IntegrityError, match="append-only"), engine.begin() as connection:
+            connection.execute(text(f"REPLACE INTO {table} SELECT * FROM {table}"))  # noqa: S608  our own tables
+    with engine.begin() as connection:
+        new = ", ".join("2" if name == "id" else f'"{name}"' for name in names)
+        connection.execute(text(f"INSERT INTO ledger SELECT {new} FROM ledger"))  # noqa: S608  as above
