@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ledger_check.books import Report, check_book
 from ledger_check.entries import read_json
@@ -17,23 +17,52 @@ from ledger_check.notes import Unreadable
 from ledger_check.receipts import check_growth, check_receipt
 
 _SINGLE = {"receipt": check_receipt, "growth": check_growth}
+_USAGE = "用法：python -m ledger_check FILE [--checkpoint FILE ...] [--key KEY ...] [--json]"
+_HELP = f"""{_USAGE}
+
+不靠系统，单独核对一本台账、一张凭条或一个增长证明。
+
+  FILE               导出的台账（JSON 一行一条）、凭条或增长证明
+  --checkpoint FILE  另外保存的检查点，可以写几次
+  --key KEY          台账的公钥，从另外的地方拿来；可以写几次
+  --json             输出 JSON，给程序读
+  -h, --help         这段说明
+
+退出码：0 无误，1 不对，2 命令写得不对。
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reads arguments; its own words are English, so none of them is shown."""
+
+    def format_help(self) -> str:
+        return _HELP
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{message}\n{_USAGE}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check one file; 0 good, 1 bad. Wrong use ends the process with 2."""
-    parser = argparse.ArgumentParser(
-        prog="ledger_check", description="不靠系统，单独核对一本台账、一张凭条或一个增长证明"
-    )
-    parser.add_argument("file", type=Path, help="导出的台账（JSON 一行一条）、凭条或增长证明")
-    parser.add_argument("--checkpoint", type=Path, action="append", default=[], help="另外保存的检查点，可以写几次")
-    parser.add_argument("--key", action="append", default=[], help="台账的公钥，从另外的地方拿来；可以写几次")
-    parser.add_argument("--json", action="store_true", help="输出 JSON，给程序读")
-    given = parser.parse_args(arguments)
+    parser = _Parser(exit_on_error=False, allow_abbrev=False)
+    parser.add_argument("file", type=Path, nargs="?")
+    parser.add_argument("--checkpoint", type=Path, action="append", default=[])
+    parser.add_argument("--key", action="append", default=[])
+    parser.add_argument("--json", action="store_true")
+    try:
+        given, strange = parser.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        parser.error(f"{error.argument_name} 填得不对")
+    if strange:
+        parser.error(f"多写了 {strange[0]}")
+    if given.file is None:
+        parser.error("请写要核对的文件")
     try:
         checkpoints = [path.read_text(encoding="utf-8") for path in given.checkpoint]
         document, words = _check(given.file, checkpoints, given.key)
     except (OSError, UnicodeDecodeError) as error:
-        parser.error(f"文件读不了：{error}")
+        name = error.filename if isinstance(error, OSError) else None
+        parser.error(f"{name or '给的文件'} 读不了，或者不是文字")
     except Unreadable as error:
         document, words = {"ok": False, "message": str(error)}, str(error)
     sys.stdout.write(f"{json.dumps(document, ensure_ascii=False) if given.json else words}\n")

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger_check.entries import COLUMNS, digest, from_hex, is_placed, leaf_data, opens, read_json
+from ledger_check.entries import COLUMNS, digest, from_hex, is_placed, is_position, leaf_data, opens, read_json
 from ledger_check.notes import LogKey, Unreadable, read_checkpoint, read_key
 from ledger_check.trees import GrowingTree, hash_leaf
 
 FORMAT = 1
-_GREATEST_POSITION = 2**63 - 1
+_LONGEST_ID = 19  # digits, as of any number that a database counts up to
 
 WORDS = {
     "unreadable": "这一行读不懂",
@@ -143,7 +143,7 @@ class _Check:
         if header.get("type") != "ledger" or header.get("format") != FORMAT:
             raise Unreadable("不是台账的导出文件，或者版本太新")
         told = keys or header.get("keys")
-        if not isinstance(told, (list, tuple)) or not all(isinstance(key, str) for key in told):
+        if not isinstance(told, (list, tuple)):
             raise Unreadable("导出文件里没有公钥")
         self._keys: list[LogKey] = [read_key(key) for key in told]
         self._lines = lines
@@ -166,14 +166,14 @@ class _Check:
             try:
                 document = read_json(line)
                 readers.get(document.get("type"), _strange)(document)
-            except (Unreadable, KeyError, TypeError, UnicodeEncodeError):
+            except (Unreadable, KeyError, TypeError, UnicodeEncodeError, RecursionError):
                 self._report.blame(Bad("unreadable", position=self._tree.size))
         self._judge_unopened()
         self._judge_roots()
         self._report.places = self._tree.size
         return self._report
 
-    def _keep(self, note: str, *, is_outside: bool) -> None:
+    def _keep(self, note: object, *, is_outside: bool) -> None:
         try:
             checkpoint = read_checkpoint(note, self._keys)
         except Unreadable:
@@ -196,7 +196,7 @@ class _Check:
             return
         if type(position) is not int:
             raise Unreadable("no position")
-        if not 0 <= position <= _GREATEST_POSITION:
+        if not is_position(position):
             # No tree has such a place; where the entry belongs its leaf is missing.
             self._report.blame(Bad("misplaced", entry_id=entry_id))
             return
@@ -229,7 +229,7 @@ class _Check:
             return "leaf_differs"
         return None if is_placed(position, leaf, from_hex(document["signature"]), self._keys) else "misplaced"
 
-    def _judge_waiting(self, entry_id: int, entry: dict[str, Any], commitment: str, key: str | None) -> None:
+    def _judge_waiting(self, entry_id: int, entry: dict[str, Any], commitment: object, key: object) -> None:
         if entry_id in self._seen:
             self._report.blame(Bad("doubled", entry_id=entry_id))
             return
@@ -295,10 +295,10 @@ def _named_in(entry: dict[str, Any]) -> dict[int, str]:
     """Digests by id of the entries that an erasure names; none if it is another entry."""
     if entry["kind"] != "erasure" or not isinstance(entry["facts"], dict):
         return {}
-    named = {}
-    for name in entry["facts"].get("entries") or ():
+    named, told = {}, entry["facts"].get("entries")
+    for name in told if isinstance(told, list) else ():
         entry_id, _, digested = str(name).partition(":")
-        if entry_id.isascii() and entry_id.isdecimal():
+        if entry_id.isascii() and entry_id.isdecimal() and len(entry_id) <= _LONGEST_ID:
             named[int(entry_id)] = digested
     return named
 

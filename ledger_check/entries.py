@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from ledger_check.notes import LogKey, Unreadable
 
@@ -16,6 +16,7 @@ COLUMNS = frozenset(
 )
 _COUNTABLE = ("id", "kind", "channel", "evidence", "happened_at", "written_at")
 _KEY_BYTES = 32
+_GREATEST_POSITION = 2**63 - 1
 _LEAF = b"jiujin ledger leaf\n"
 
 
@@ -50,20 +51,21 @@ def canonical(document: dict[str, Any]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def leaf_data(entry: dict[str, Any], commitment: str) -> bytes:
+def leaf_data(entry: dict[str, Any], commitment: object) -> bytes:
     """What a leaf stands for."""
     return canonical({**{name: entry[name] for name in _COUNTABLE}, "commitment": commitment})
 
 
-def opens(entry: dict[str, Any], commitment: str, key: str) -> bool:
+def opens(entry: dict[str, Any], commitment: object, key: object) -> bool:
     """Whether an entry and its key give the commitment."""
     raw = from_hex(key)
     if len(raw) != _KEY_BYTES:
         return False
-    return hmac.compare_digest(hmac.digest(raw, canonical(entry), hashlib.sha256).hex(), commitment)
+    # Nothing here is secret, so the comparison need not take the same time always.
+    return hmac.digest(raw, canonical(entry), hashlib.sha256).hex() == commitment
 
 
-def digest(entry: dict[str, Any], commitment: str) -> str:
+def digest(entry: dict[str, Any], commitment: object) -> str:
     """What an erasure names an entry by, beside its id."""
     return hashlib.sha256(canonical({**entry, "commitment": commitment})).hexdigest()
 
@@ -79,7 +81,14 @@ def from_hex(text: object) -> bytes:
     return raw if raw.hex() == text else b""
 
 
-def is_placed(position: int, leaf: bytes, signature: bytes, keys: Sequence[LogKey]) -> bool:
-    """Whether the log signed this leaf at this position."""
+def is_position(told: object) -> TypeGuard[int]:
+    """Whether a tree can have such a place: a whole number, not negative, of at most 63 bits."""
+    return type(told) is int and 0 <= told <= _GREATEST_POSITION
+
+
+def is_placed(position: object, leaf: bytes, signature: bytes, keys: Sequence[LogKey]) -> bool:
+    """Whether the log signed this leaf at this position; False for what is no position."""
+    if not is_position(position):
+        return False
     message = _LEAF + position.to_bytes(8, "big") + leaf
     return any(key.signed(message, signature) for key in keys)

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 _ED25519 = b"\x01"
 _DASH = "\N{EM DASH}"
+_LONGEST_SIZE = 19  # digits of 2^63 - 1
 
 
 class Unreadable(Exception):
@@ -43,20 +44,21 @@ class Checkpoint:
     root: bytes
 
 
-def read_key(text: str) -> LogKey:
+def read_key(text: object) -> LogKey:
     """A public key from `<name>+<id in hex>+<base64 of 0x01 and 32 bytes>`.
 
     Raises:
         Unreadable: it is none.
     """
-    name, _, rest = text.strip().partition("+")
+    name, _, rest = text.strip().partition("+") if isinstance(text, str) else ("", "", "")
     told_id, _, told_key = rest.partition("+")
     try:
         raw = base64.b64decode(told_key, validate=True)
         key = LogKey(name, bytes.fromhex(told_id), Ed25519PublicKey.from_public_bytes(raw[1:]))
+        is_key = bool(name) and raw[:1] == _ED25519 and key.id == _key_id(name, raw)
     except (binascii.Error, ValueError):
         raise Unreadable("公钥的格式不对") from None
-    if not name or raw[:1] != _ED25519 or key.id != _key_id(name, raw):
+    if not is_key:
         raise Unreadable("公钥的格式不对")
     return key
 
@@ -65,13 +67,13 @@ def _key_id(name: str, raw: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + raw).digest()[:4]
 
 
-def read_checkpoint(note: str, keys: Iterable[LogKey]) -> Checkpoint:
+def read_checkpoint(note: object, keys: Iterable[LogKey]) -> Checkpoint:
     """The checkpoint in a note that one of the keys signed.
 
     Raises:
         Unreadable: it is no checkpoint, or none of them signed it.
     """
-    body, gap, signatures = note.rpartition("\n\n")
+    body, gap, signatures = note.rpartition("\n\n") if isinstance(note, str) else ("", "", "")
     lines = body.split("\n")
     if not gap or len(lines) != 3 or not lines[0]:
         raise Unreadable("检查点的格式不对")
@@ -80,9 +82,12 @@ def read_checkpoint(note: str, keys: Iterable[LogKey]) -> Checkpoint:
         root = base64.b64decode(told_root, validate=True)
     except (binascii.Error, ValueError):
         root = b""
-    if not (size.isascii() and size.isdecimal() and str(int(size)) == size) or len(root) != 32:
+    is_number = size.isascii() and size.isdecimal() and len(size) <= _LONGEST_SIZE and str(int(size)) == size
+    if not is_number or len(root) != 32:
         raise Unreadable("检查点的格式不对")
-    if not _is_signed(f"{body}\n".encode(), signatures, [key for key in keys if key.name == origin]):
+    # Half a surrogate pair, which no signed text holds, becomes a question mark.
+    signed = f"{body}\n".encode(errors="replace")
+    if not _is_signed(signed, signatures, [key for key in keys if key.name == origin]):
         raise Unreadable("检查点不是用这本台账的密钥签的，或者被改过")
     return Checkpoint(origin, int(size), root)
 

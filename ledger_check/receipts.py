@@ -33,7 +33,7 @@ def check_receipt(receipt: dict[str, Any], *, checkpoints: Sequence[str] = (), k
         if not proves_inclusion(leaf, position, checkpoint.size, _hashes(receipt["proof"]), checkpoint.root):
             return "证明对不上检查点"
         kept = [read_checkpoint(note, log) for note in checkpoints]
-    except (KeyError, TypeError, OverflowError, UnicodeEncodeError):
+    except (KeyError, TypeError, UnicodeEncodeError, RecursionError):
         raise Unreadable("凭条缺了内容") from None
     return _clash(checkpoint, kept)
 

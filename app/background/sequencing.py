@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from app.background.loops import Loop
-from app.exchange.checkpoints import keep_checkpoint, read_newest
+from app.exchange.checkpoints import keep_checkpoint, read_largest
 from app.kit.database import read_session, write_session
-from app.usecases.sequencing import are_waiting, newest_note, sequence_entries
+from app.usecases.sequencing import are_waiting, newest_note, require_outside, sequence_entries
 from app.wiring import House
 
 _LOG = logging.getLogger("jiujin.background")
@@ -38,16 +38,19 @@ class Sequencer:
 
         Raises:
             LedgerDiffers: the tree is not the one that was signed; nothing more is signed until somebody has looked.
-            CheckpointKept: the day's file is not of this tree.
+            CheckpointKept: a file in the folder holds no checkpoint, or one that this tree's cannot follow.
         """
         house, folder = self.house, self.house.settings.checkpoints
         now = house.clock.now()
         is_full = self._looked_at_all is None or now - self._looked_at_all >= LOOK_AT_ALL_EVERY
+        outside = read_largest(folder)
         with read_session(house.engine) as session:
+            if outside is not None:
+                # Also when nothing waits: the day's file of a tree that was put back would pass for the newest.
+                require_outside(session, outside, keys=house.keys)
             after = 0 if is_full else max(0, self._looked_up_to - self.look_back)
             # Asked by a reader, who waits for nobody: mostly there is nothing to write.
             is_last = not are_waiting(session, after=after)
-        outside = read_newest(folder)
         sequenced = 0
         while not is_last:
             with write_session(house.engine) as session:

@@ -30,6 +30,7 @@ from app.usecases.ledger_exports import (
     prove_growth,
 )
 from app.usecases.sequencing import LedgerDiffers, newest_note, signer_of
+from app.usecases.spell_proofs import first_wrong_spell
 from app.wiring import House, check_keys
 from ledger_check.__main__ import told
 from ledger_check.books import Report, check_book
@@ -58,7 +59,7 @@ def verify(
         kept = [_read_text(path) for path in checkpoint or ()]
         keys = signer_of(house.keys).told_keys
         if file is not None:
-            report, node = _check_file(file, kept, keys), None
+            report, node, spell = _check_file(file, kept, keys), None, None
         else:
             _require_ledger(house)
             with read_session(house.engine) as session:
@@ -66,11 +67,18 @@ def verify(
                 outside = [*kept, *read_kept(house.settings.checkpoints)]
                 report = check_book(lines, checkpoints=outside, keys=keys, from_service=True)
                 node = first_wrong_node(session)
-        document = {**report.to_dict(), "wrong_node": None if node is None else [*node]}
-        document["ok"] = report.is_good and node is None
+                spell = first_wrong_spell(session, keys=house.keys)
+        document = {
+            **report.to_dict(),
+            "wrong_node": None if node is None else [*node],
+            "wrong_spell": None if spell is None else spell.to_dict(),
+        }
+        document["ok"] = report.is_good and node is None and spell is None
         words = told(report)
         if node is not None:
             words += f"\n存着的中间哈希不对：第 {node[0]} 层第 {node[1]} 个"
+        if spell is not None:
+            words += f"\n{spell.words}"
         if not document["ok"]:
             raise Failed(words, code="ledger_bad", **document)
         answer(document, words, as_json=as_json)

@@ -27,9 +27,12 @@ def check_facts(facts: Mapping[str, Fact]) -> dict[str, Fact]:
     """The facts, if they read the same in every program.
 
     Raises:
-        TypeError: a name or value is none of those that `Fact` allows, such as a floating-point number.
+        TypeError: they are no mapping, or a name or value is none of those that `Fact` allows, such as a floating-point
+            number.
         Invalid: a text holds a character that cannot be stored, or a number has more than 53 bits.
     """
+    if not isinstance(facts, Mapping):
+        raise TypeError("facts have names")
     for name, value in facts.items():
         check_text(name)
         for each in value if isinstance(value, list) else [value]:
@@ -42,7 +45,7 @@ def check_facts(facts: Mapping[str, Fact]) -> dict[str, Fact]:
     return dict(facts)
 
 
-def check_text(text: str) -> str:
+def check_text(text: object) -> str:
     """The text, if every database can store it.
 
     Raises:
@@ -75,9 +78,19 @@ def columns(entry: Entry) -> dict[str, Any]:
         "written_at": written(entry.written_at),
         "actor": entry.actor,
         "refers_to": entry.refers_to,
-        "facts": dict(entry.facts),
+        # As they are: `dict` would make the same of a list of pairs, which nobody could read as facts any more.
+        "facts": entry.facts,
         "note": entry.note,
     }
+
+
+def unreadable_columns(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a row that is no entry, told so that no commitment can be one to them.
+
+    Each but the id is an object that quotes what stands there: no entry has an object in any column but `facts`, and
+    none of this name in that.
+    """
+    return {name: value if name == "id" else {"unreadable": ascii(value)} for name, value in stored.items()}
 
 
 def canonical_json(document: Mapping[str, Any]) -> bytes:

@@ -132,7 +132,7 @@ class Entry:
         REFUSAL: service (kind that was refused, None: all). ATTEMPT: service.
         START: posting. PRIORITY: posting, project, place (in the order, from 1).
         LAST_RESORT: step ("proposed", "approved", "declined"), reasons (what the ledger showed: "<figure>:<number>").
-        STRIKE: why. ERASURE: entries (of each entry of the person "<id>:<SHA-256 of its columns>").
+        STRIKE: none (the note tells why). ERASURE: entries (of each the person had "<id>:<SHA-256 of its columns>").
     """
 
     id: int

@@ -4,7 +4,7 @@ import secrets
 from datetime import date
 from pathlib import Path
 
-from app.domain.checkpoints import read_checkpoint
+from app.domain.checkpoints import Checkpoint, read_checkpoint
 
 
 class CheckpointKept(Exception):
@@ -15,10 +15,14 @@ def keep_checkpoint(folder: Path, note: str, *, today: date) -> Path:
     """Write the day's checkpoint, whole or not at all, and take the place of an earlier one of a smaller tree.
 
     Raises:
-        CheckpointKept: the day's file is of a larger tree, of another one, or no checkpoint.
+        CheckpointKept: some file in the folder, of whatever day, is of a larger tree or of another one of this size, or
+            it is no checkpoint; or the day's is of another log.
         OSError: the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    largest = read_largest(folder)
+    if largest is not None and not _may_follow(read_checkpoint(largest), read_checkpoint(note)):
+        raise CheckpointKept(f"{folder} holds the checkpoint of another or a larger tree")
     path = folder / f"{today.isoformat()}.txt"
     write_checkpoint(path, note)
     return path
@@ -34,8 +38,7 @@ def write_checkpoint(path: Path, note: str) -> None:
             old, new = read_checkpoint(before), read_checkpoint(note)
         except ValueError:
             raise CheckpointKept(f"{path} holds no checkpoint") from None
-        is_same = (old.size, old.root) == (new.size, new.root)
-        if old.origin != new.origin or not (old.size < new.size or is_same):
+        if not _may_follow(old, new):
             raise CheckpointKept(f"{path} holds the checkpoint of another or a larger tree")
     scratch = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -50,7 +53,28 @@ def read_kept(folder: Path) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))]
 
 
-def read_newest(folder: Path) -> str | None:
-    """The newest checkpoint that is kept in a folder."""
-    newest = max(folder.glob("*.txt"), default=None)
-    return None if newest is None else newest.read_text(encoding="utf-8")
+def read_largest(folder: Path) -> str | None:
+    """The checkpoint of the largest tree that is kept in a folder, of whatever day; None where none is kept.
+
+    The latest need not be it: after an old copy of the database was put back, a smaller tree is signed on a later day.
+
+    Raises:
+        CheckpointKept: some file holds no checkpoint.
+        OSError: a file cannot be read.
+    """
+    largest: tuple[int, str] | None = None
+    for path in sorted(folder.glob("*.txt")):
+        try:
+            note = path.read_text(encoding="utf-8")
+            size = read_checkpoint(note).size
+        except ValueError:
+            raise CheckpointKept(f"{path} holds no checkpoint") from None
+        if largest is None or size > largest[0]:
+            largest = size, note
+    return None if largest is None else largest[1]
+
+
+def _may_follow(old: Checkpoint, new: Checkpoint) -> bool:
+    """Whether a checkpoint may be of the same log as an older one; that it grew out of it only the tree can tell."""
+    is_same = (old.size, old.root) == (new.size, new.root)
+    return old.origin == new.origin and (old.size < new.size or is_same)

@@ -7,7 +7,7 @@ cannot write, on SQLite and on PostgreSQL alike: whoever reads identities writes
 
 import enum
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -15,12 +15,18 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     JSON,
     URL,
+    ColumnElement,
     Connection,
     DateTime,
     Dialect,
     Engine,
     Enum,
+    Integer,
     MetaData,
+    Select,
+    String,
+    Text,
+    cast,
     create_engine,
     event,
     func,
@@ -28,6 +34,7 @@ from sqlalchemy import (
     literal,
     make_url,
     select,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
@@ -228,6 +235,40 @@ def has_rows(session: Session, table: type[Base]) -> bool:
     if not inspect(session.connection()).has_table(table.__tablename__):
         return False
     return session.execute(select(literal(1)).select_from(table).limit(1)).first() is not None
+
+
+def as_stored(session: Session, column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A column past its type, for reading what somebody else may have put there and the type would refuse.
+
+    Whole numbers stay what they are. PostgreSQL gives everything else as text, instants in UTC and ISO 8601; SQLite,
+    which takes any value in any column, gives what stands there.
+    """
+    if isinstance(column.type, Integer):
+        return column
+    if session.get_bind().dialect.name == "postgresql":
+        return cast(column, Text)
+    return type_coerce(column, String())
+
+
+def list_stored(session: Session, chosen: Select[Any]) -> Sequence[Any]:
+    """The rows of a statement over columns `as_stored`, all of them.
+
+    A text that is no UTF-8, which SQLite stores and its driver refuses, is read with halves of surrogate pairs.
+    """
+    # On the connection: the session would look at each row by itself.
+    connection = session.connection()
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        return connection.execute(chosen).all()
+    driver.text_factory = _read_any_text
+    try:
+        return connection.execute(chosen).all()
+    finally:
+        driver.text_factory = str
+
+
+def _read_any_text(raw: bytes) -> str:
+    return raw.decode(errors="surrogateescape")
 
 
 def reserve_ids(session: Session, table: type[Base], count: int) -> list[int]:

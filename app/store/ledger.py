@@ -2,20 +2,26 @@
 
 An entry that is committed becomes a leaf of one Merkle tree (RFC 6962) when the sequencer gets to it, later and in a
 transaction of its own. Only this module touches these tables.
+
+What is checked is read as it is stored, past the columns' types: they refuse a value that no entry has, and with it all
+other entries of the statement.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Select, String, Text, and_, delete, false, func, insert, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, String, Text, and_, delete, false, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from app.domain.entries import check_facts, check_text, columns, unreadable_columns
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.merkle_trees import Subtree
-from app.kit.database import HIGHEST_ID, Base, Json
+from app.kit.database import HIGHEST_ID, Base, Json, as_stored, list_stored
+from app.kit.errors import Invalid
 
 _NUMBERS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
@@ -46,6 +52,24 @@ class LedgerEntry(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(Json)
     note: Mapped[str | None] = mapped_column(Text)
     commitment: Mapped[str] = mapped_column(String(64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredEntry:
+    """A row of `ledger` as it stands there, whoever put it there.
+
+    Attributes:
+        id: its number.
+        entry: what the row tells; None if a column holds what no entry holds.
+        columns: all columns but the commitment, as `domain.entries` writes them down; of a row that is no entry as it
+            tells such a row.
+        commitment: as it stands there; what is no text is quoted, and so no commitment.
+    """
+
+    id: int
+    entry: Entry | None
+    columns: dict[str, Any]
+    commitment: str
 
 
 class LedgerKey(Base):
@@ -154,12 +178,12 @@ def list_entries_written(session: Session, *, since: datetime, until: datetime) 
     return [entry_of(row) for row in session.execute(chosen.order_by(LedgerEntry.id))]
 
 
-def find_committed(session: Session, entry_id: int) -> tuple[Entry, str] | None:
-    """One entry and its commitment, or None."""
+def find_stored(session: Session, entry_id: int) -> StoredEntry | None:
+    """One entry as it is stored, or None."""
     if entry_id > HIGHEST_ID:
         return None
-    row = session.execute(_COMMITTED.where(LedgerEntry.id == entry_id)).first()
-    return None if row is None else (entry_of(row), row.commitment)
+    found = _list_stored_entries(session, select(*_stored(session)).where(LedgerEntry.id == entry_id))
+    return found[0] if found else None
 
 
 def list_commitments(session: Session, entry_ids: Collection[int]) -> dict[int, str]:
@@ -176,12 +200,14 @@ def list_commitments(session: Session, entry_ids: Collection[int]) -> dict[int, 
     }
 
 
-def list_erasures(session: Session, worker_ids: Collection[int] | None = None) -> list[tuple[Entry, str]]:
-    """The entries that tell of erasures, of these people or of everybody, each with its commitment."""
-    chosen = _COMMITTED.where(LedgerEntry.kind == EntryKind.ERASURE).order_by(LedgerEntry.id)
+def list_stored_of(
+    session: Session, kinds: Collection[EntryKind], worker_ids: Collection[int] | None = None
+) -> list[StoredEntry]:
+    """The entries of these kinds as they are stored, of these people or of everybody, in order of id."""
+    chosen = select(*_stored(session)).where(LedgerEntry.kind.in_(kinds)).order_by(LedgerEntry.id)
     if worker_ids is not None:
         chosen = chosen.where(LedgerEntry.worker_id.in_(worker_ids))
-    return [(entry_of(row), row.commitment) for row in session.execute(chosen)]
+    return _list_stored_entries(session, chosen)
 
 
 def find_strike(session: Session, entry_id: int) -> Entry | None:
@@ -196,6 +222,85 @@ def entry_of(row: Sequence[Any]) -> Entry:
     return Entry(**dict(zip(_NAMES, row, strict=False)))
 
 
+def _stored(session: Session) -> list[ColumnElement[Any]]:
+    """The columns that `_stored_entry` reads, before all others."""
+    table = LedgerEntry.__table__
+    return [as_stored(session, table.c[name]).label(name) for name in (*_NAMES, "commitment")]
+
+
+def _list_stored_entries(session: Session, chosen: Select[Any]) -> list[StoredEntry]:
+    zone = _zone(session)
+    return [_stored_entry(row, zone=zone) for row in list_stored(session, chosen)]
+
+
+def _zone(session: Session) -> str:
+    """How instants end as they are stored."""
+    return "+00" if session.get_bind().dialect.name == "postgresql" else ""
+
+
+def _stored_entry(row: Sequence[Any], *, zone: str) -> StoredEntry:
+    values = dict(zip(_NAMES, row, strict=False))
+    try:
+        entry = _read_entry(values, zone=zone)
+    except (TypeError, ValueError, RecursionError, Invalid):
+        entry = None
+    return StoredEntry(
+        id=values["id"],
+        entry=entry,
+        columns=unreadable_columns(values) if entry is None else columns(entry),
+        commitment=_text_or_quote(row[len(_NAMES)]),
+    )
+
+
+def _read_entry(values: Mapping[str, Any], *, zone: str) -> Entry:
+    """The entry in a row as it is stored. Raises TypeError, ValueError or Invalid if it is none."""
+    channel, evidence, note = values["channel"], values["evidence"], values["note"]
+    return Entry(
+        id=values["id"],
+        kind=EntryKind(values["kind"]),
+        worker_id=_read_number(values["worker_id"]),
+        spell_id=_read_number(values["spell_id"]),
+        channel=None if channel is None else Channel(channel),
+        evidence=None if evidence is None else Grade(evidence),
+        happened_at=_read_instant(values["happened_at"], zone=zone),
+        written_at=_read_instant(values["written_at"], zone=zone),
+        actor=check_text(values["actor"]),
+        refers_to=_read_number(values["refers_to"]),
+        facts=check_facts(json.loads(check_text(values["facts"]), object_pairs_hook=_each_once)),
+        note=None if note is None else check_text(note),
+    )
+
+
+def _read_number(stored: object) -> int | None:
+    if stored is None or type(stored) is int:
+        return stored
+    raise TypeError("no number")
+
+
+def _read_instant(stored: object, *, zone: str) -> datetime:
+    told = check_text(stored)
+    instant = datetime.fromisoformat(told.removesuffix(zone))
+    # PostgreSQL leaves zeros at the end out. SQLite keeps what it is given, and compares it letter by letter.
+    is_ours = told.endswith(zone) if zone else instant.isoformat(sep=" ", timespec="microseconds") == told
+    if instant.tzinfo is not None or not is_ours:
+        raise ValueError("not the spelling of an instant")
+    return instant.replace(tzinfo=UTC)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("a name twice, of which readers take different ones")
+    return document
+
+
+def _text_or_quote(stored: object) -> str:
+    try:
+        return check_text(stored)
+    except (TypeError, Invalid):
+        return ascii(stored)
+
+
 # --- keys -------------------------------------------------------------------------------------------------------------
 
 
@@ -207,12 +312,12 @@ def find_keys(session: Session, worker_ids: Iterable[int], *, to_write: bool = F
     numbers = sorted({*worker_ids})
     found: dict[int, str] = {}
     for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
-        chosen = select(LedgerKey.worker_id, LedgerKey.sealed).where(
+        chosen = select(LedgerKey.worker_id, as_stored(session, LedgerKey.__table__.c.sealed)).where(
             LedgerKey.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE])
         )
         if to_write:
             chosen = chosen.order_by(LedgerKey.worker_id).with_for_update(read=True, key_share=True)
-        found.update((worker_id, sealed) for worker_id, sealed in session.execute(chosen))
+        found.update((worker_id, _text_or_quote(sealed)) for worker_id, sealed in list_stored(session, chosen))
     return found
 
 
@@ -247,24 +352,26 @@ def take_turn(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_SEQUENCING_LOCK)))
 
 
-def list_waiting(session: Session, *, after: int | None, limit: int) -> list[tuple[Entry, str]]:
-    """Entries without a leaf, of which the id is greater than `after`, in order of id, each with its commitment."""
+def list_waiting(session: Session, *, after: int | None, limit: int) -> list[StoredEntry]:
+    """Entries without a leaf, of which the id is greater than `after`, in order of id, as they are stored."""
     chosen = (
-        _COMMITTED.outerjoin(LedgerLeaf, LedgerLeaf.entry_id == LedgerEntry.id)
+        select(*_stored(session))
+        .outerjoin_from(LedgerEntry, LedgerLeaf, LedgerLeaf.entry_id == LedgerEntry.id)
         .where(LedgerLeaf.entry_id.is_(None))
         .order_by(LedgerEntry.id)
         .limit(limit)
     )
     if after is not None:
         chosen = chosen.where(LedgerEntry.id > after)
-    # On the connection: the session would look at each row by itself.
-    return [(entry_of(row), row.commitment) for row in session.connection().execute(chosen)]
+    return _list_stored_entries(session, chosen)
 
 
-def tree_size(session: Session) -> int:
-    """How many leaves the tree has."""
-    last = session.scalar(select(func.max(LedgerLeaf.position)))
-    return 0 if last is None else last + 1
+def tree_size(session: Session) -> int | None:
+    """How many leaves the tree has; None if the last one is at no whole number, which SQLite allows."""
+    (last,) = list_stored(session, select(func.max(LedgerLeaf.position)))[0]
+    if last is None:
+        return 0
+    return last + 1 if isinstance(last, int) else None
 
 
 def find_hashes(session: Session, subtrees: Collection[Subtree]) -> dict[Subtree, bytes]:
@@ -273,44 +380,63 @@ def find_hashes(session: Session, subtrees: Collection[Subtree]) -> dict[Subtree
     nodes = [(level, position) for level, position in subtrees if level > 0]
     found: dict[Subtree, bytes] = {}
     if leaves:
-        chosen = select(LedgerLeaf.position, LedgerLeaf.hash).where(LedgerLeaf.position.in_(leaves))
-        found |= {(0, position): bytes.fromhex(hash_) for position, hash_ in session.execute(chosen)}
+        chosen = select(LedgerLeaf.position, as_stored(session, LedgerLeaf.__table__.c.hash))
+        rows = list_stored(session, chosen.where(LedgerLeaf.position.in_(leaves)))
+        found |= {(0, position): hash_ for position, stored in rows if (hash_ := read_hash(stored)) is not None}
     if nodes:
-        table = select(LedgerNode.level, LedgerNode.position, LedgerNode.hash)
+        table = select(LedgerNode.level, LedgerNode.position, as_stored(session, LedgerNode.__table__.c.hash))
         of = [and_(LedgerNode.level == level, LedgerNode.position == position) for level, position in nodes]
-        found |= {(level, at): bytes.fromhex(hash_) for level, at, hash_ in session.execute(table.where(or_(*of)))}
+        rows = list_stored(session, table.where(or_(*of)))
+        found |= {(level, at): hash_ for level, at, stored in rows if (hash_ := read_hash(stored)) is not None}
     return found
+
+
+def read_hash(stored: object) -> bytes | None:
+    """The hash in a column; None if none stands there."""
+    try:
+        return bytes.fromhex(check_text(stored))
+    except (TypeError, ValueError, Invalid):
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPlace:
-    """A leaf as it is stored, hash and signature in hex, and its entry, if that is there."""
+    """A leaf as it is stored, hash and signature in hex, and its entry, if that is there.
 
-    position: int
+    What is no text is quoted, and `position` may be what SQLite stores in place of a whole number.
+    """
+
+    position: Any
     hash: str
     signature: str
-    entry: Entry | None
-    commitment: str | None
+    stored: StoredEntry | None
 
 
 def list_places(session: Session, *, after: int | None, limit: int) -> list[StoredPlace]:
     """Leaves behind a position, in order of position, with their entries."""
+    leaf = LedgerLeaf.__table__.c
     chosen = (
-        _PLACED.outerjoin_from(LedgerLeaf, LedgerEntry, LedgerEntry.id == LedgerLeaf.entry_id)
+        select(
+            *_stored(session),
+            leaf.position,
+            as_stored(session, leaf.hash).label("hash"),
+            as_stored(session, leaf.signature).label("signature"),
+        )
+        .outerjoin_from(LedgerLeaf, LedgerEntry, LedgerEntry.id == LedgerLeaf.entry_id)
         .order_by(LedgerLeaf.position)
         .limit(limit)
     )
     if after is not None:
         chosen = chosen.where(LedgerLeaf.position > after)
+    zone = _zone(session)
     return [
         StoredPlace(
             position=row.position,
-            hash=row.hash,
-            signature=row.signature,
-            entry=None if row.id is None else entry_of(row),
-            commitment=row.commitment,
+            hash=_text_or_quote(row.hash),
+            signature=_text_or_quote(row.signature),
+            stored=None if row.id is None else _stored_entry(row, zone=zone),
         )
-        for row in session.connection().execute(chosen)
+        for row in list_stored(session, chosen)
     ]
 
 
@@ -319,12 +445,12 @@ def find_leaf(session: Session, entry_id: int) -> LedgerLeaf | None:
     return session.scalars(select(LedgerLeaf).where(LedgerLeaf.entry_id == entry_id)).first()
 
 
-def list_nodes(session: Session, level: int, first: int, last: int) -> dict[int, str]:
-    """The hashes, in hex, that are stored at one level from a position to another, both included."""
-    chosen = select(LedgerNode.position, LedgerNode.hash).where(
+def list_nodes(session: Session, level: int, first: int, last: int) -> dict[int, bytes | None]:
+    """What is stored at one level from a position to another, both included; None for what is no hash."""
+    chosen = select(LedgerNode.position, as_stored(session, LedgerNode.__table__.c.hash)).where(
         LedgerNode.level == level, LedgerNode.position.between(first, last)
     )
-    return {row.position: row.hash for row in session.execute(chosen)}
+    return {position: read_hash(stored) for position, stored in list_stored(session, chosen)}
 
 
 def first_node_beyond(session: Session, size: int) -> Subtree | None:
@@ -365,20 +491,29 @@ def add_checkpoint(session: Session, *, size: int, root: bytes, signed_at: datet
     session.execute(insert(LedgerCheckpoint).values(**row))
 
 
-def newest_checkpoint(session: Session) -> LedgerCheckpoint | None:
-    """The checkpoint of the largest tree."""
-    return session.scalars(select(LedgerCheckpoint).order_by(LedgerCheckpoint.size.desc()).limit(1)).first()
+def newest_checkpoint(session: Session) -> str | None:
+    """The checkpoint of the largest tree as it is published; None while nothing is signed."""
+    rows = list_stored(session, _notes(session).order_by(LedgerCheckpoint.size.desc()).limit(1))
+    return _text_or_quote(rows[0].note) if rows else None
 
 
-def list_checkpoints(session: Session) -> list[LedgerCheckpoint]:
-    """All checkpoints, the smallest tree first."""
-    return list(session.scalars(select(LedgerCheckpoint).order_by(LedgerCheckpoint.size)))
+def find_newest_signing(session: Session) -> datetime | None:
+    """When the checkpoint of the largest tree was signed, as the database says, which vouches for no time.
+
+    Raises:
+        ValueError: what stands there is no time.
+    """
+    return session.scalar(select(LedgerCheckpoint.signed_at).order_by(LedgerCheckpoint.size.desc()).limit(1))
+
+
+def list_checkpoints(session: Session) -> list[str]:
+    """All checkpoints as they are published, the smallest tree first. What is no text is quoted, and so none."""
+    return [_text_or_quote(row.note) for row in list_stored(session, _notes(session).order_by(LedgerCheckpoint.size))]
+
+
+def _notes(session: Session) -> Select[Any]:
+    return select(as_stored(session, LedgerCheckpoint.__table__.c.note).label("note"))
 
 
 _NAMES = tuple(each.name for each in fields(Entry))
 _ENTRIES: Select[Any] = select(*(LedgerEntry.__table__.c[name] for name in _NAMES))
-_COMMITTED: Select[Any] = select(*(LedgerEntry.__table__.c[name] for name in _NAMES), LedgerEntry.commitment)
-_PLACED: Select[Any] = select(
-    *(LedgerEntry.__table__.c[name] for name in _NAMES),
-    *(LedgerEntry.commitment, LedgerLeaf.position, LedgerLeaf.hash, LedgerLeaf.signature),
-)

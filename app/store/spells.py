@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.spells import Spell, SpellEnd, SpellSource
-from app.kit.database import Base, reserve_ids
+from app.kit.database import Base, as_stored, list_stored, reserve_ids
 from app.store.brokers import Broker, Case
 from app.store.workers import Worker
 
@@ -81,6 +81,14 @@ def find_spell_on(session: Session, worker_id: int, *, on: date) -> Spell | None
 def list_spells_on(session: Session, *, on: date) -> list[Spell]:
     """Every spell that ran on a day, in order of id."""
     return [_spell(row) for row in session.execute(_SPELLS.where(*_ran(on)).order_by(SpellRow.id))]
+
+
+def list_stored_spells(session: Session) -> dict[int, dict[str, Any]]:
+    """The columns of every spell as they are stored, days in ISO 8601, whatever somebody else has put there; by id."""
+    columns = [column for column in SpellRow.__table__.columns if column.name != "id"]
+    names = [column.name for column in columns]
+    rows = list_stored(session, select(SpellRow.id, *(as_stored(session, column) for column in columns)))
+    return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
 
 
 def list_last_days(session: Session, worker_ids: Collection[int]) -> dict[int, date | None]:

@@ -58,6 +58,13 @@ class LedgerEntryFinal(Conflict):
     title = "作废和销毁的记录不能再作废"
 
 
+class SpellEntryFinal(Conflict):
+    """The opening and the closing of a spell cannot be struck: the spell would stay as it is."""
+
+    code = "spell_entry_final"
+    title = "登记和结束的记录不能作废。登记错了的，请按“登记错了”结束这次登记；结束错了的，请重新登记"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryDraft:
     """An entry before it is written: the columns of `domain.ledger.Entry`, with the note in plain text."""
@@ -162,16 +169,22 @@ def append_entries(session: Session, drafts: Sequence[EntryDraft], *, keys: KeyR
 def strike_entry(session: Session, entry_id: int, *, why: str, actor: str, now: datetime, keys: KeyRing) -> Entry:
     """Strike an entry: from now on it counts for nothing. It stays where it is.
 
+    Why is free text, and so kept as a note: sealed under the person's key, gone with it.
+
     Raises:
         LedgerEntryUnknown: there is no such entry.
         LedgerEntryStruck: it is struck already.
         LedgerEntryFinal: it is itself a strike or an erasure.
+        SpellEntryFinal: it opened or closed a spell.
+        Invalid: `why` holds a character that cannot be stored.
     """
     entry = find_entry(session, entry_id, to_strike=True)
     if entry is None:
         raise LedgerEntryUnknown
     if entry.kind in {EntryKind.STRIKE, EntryKind.ERASURE}:
         raise LedgerEntryFinal
+    if entry.kind in {EntryKind.SPELL_OPENED, EntryKind.SPELL_CLOSED}:
+        raise SpellEntryFinal
     if find_strike(session, entry_id) is not None:
         raise LedgerEntryStruck
     return append_entry(
@@ -183,7 +196,7 @@ def strike_entry(session: Session, entry_id: int, *, why: str, actor: str, now: 
         now=now,
         actor=actor,
         refers_to=entry_id,
-        facts={"why": why},
+        note=why,
         keys=keys,
     )
 
@@ -229,9 +242,10 @@ def digest_notes(
 
     Notes are opened here and do not leave: the digests are made with a key that is forgotten afterwards, so that they
     fit no other call and nobody can try words on them. One audit row tells of all. Passed over are notes of people who
-    were erased, and such as were altered, of which `ledger verify` tells.
+    were erased, and such as were altered, of which `ledger verify` tells; and why an entry was struck, which nobody
+    said to anybody.
     """
-    noted = [(entry, entry.note) for entry in entries if entry.note is not None]
+    noted = [(entry, entry.note) for entry in entries if entry.note is not None and entry.kind is not EntryKind.STRIKE]
     person_keys = open_keys(session, {keeper_of(entry.kind, entry.worker_id) for entry, _ in noted}, keys=keys)
     secret, found = secrets.token_bytes(KEY_BYTES), dict[int, tuple[str, int]]()
     for entry, sealed in noted:
@@ -293,7 +307,7 @@ def _opened(sealed: Mapping[int, str], keys: KeyRing) -> dict[int, bytes]:
     for keeper, key in sealed.items():
         try:
             opened[keeper] = bytes.fromhex(unseal(keys, key, place=_key(keeper)))
-        except SealBroken:
+        except (SealBroken, ValueError):
             # Somebody else's key, or an altered one: the entries under it are told as not opening.
             continue
     return opened

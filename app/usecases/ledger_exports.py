@@ -10,23 +10,24 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.domain.entries import columns, entry_key
-from app.domain.ledger import Entry
+from app.domain.entries import entry_key
 from app.domain.merkle_trees import grow
 from app.kit.errors import Conflict, Gone, NotFound
 from app.kit.keyed_codes import keyed_code, read_keyed_code
 from app.kit.keys import KeyRing
 from app.store.ledger import (
-    find_committed,
+    StoredEntry,
     find_leaf,
+    find_stored,
     first_node_beyond,
     list_checkpoints,
     list_nodes,
     list_places,
     list_waiting,
     newest_checkpoint,
+    read_hash,
 )
-from app.usecases.ledger import LedgerEntryUnknown, keeper_of, open_keys
+from app.usecases.ledger import OFFICE, LedgerEntryUnknown, keeper_of, open_keys
 from app.usecases.sequencing import (
     LedgerDiffers,
     erased_entries,
@@ -73,44 +74,51 @@ def export_lines(session: Session, *, keys: KeyRing) -> Iterator[dict[str, Any]]
     signer = signer_of(keys)
     yield {"type": "ledger", "format": FORMAT, "origin": signer.origin, "keys": signer.told_keys}
     for checkpoint in list_checkpoints(session):
-        yield {"type": "checkpoint", "note": checkpoint.note}
+        yield {"type": "checkpoint", "note": checkpoint}
     erased = erased_entries(session, keys=keys)
     places = list_places(session, after=None, limit=_AT_ONCE)
     while places:
-        found = [(place.entry, place.commitment) for place in places if place.entry is not None]
-        openings = _openings(session, found, erased, keys)
+        openings = _openings(session, [place.stored for place in places if place.stored is not None], erased, keys)
         for place in places:
+            stored = place.stored
             yield {
                 "type": "entry",
-                "position": place.position,
+                "position": place.position if isinstance(place.position, int) else ascii(place.position),
                 "hash": place.hash,
                 "signature": place.signature,
-                "entry": None if place.entry is None else columns(place.entry),
-                "commitment": place.commitment,
-                "key": None if place.entry is None else openings.get(place.entry.id),
+                "entry": None if stored is None else stored.columns,
+                "commitment": None if stored is None else stored.commitment,
+                "key": None if stored is None else openings.get(stored.id),
             }
         places = list_places(session, after=places[-1].position, limit=_AT_ONCE)
     waiting = list_waiting(session, after=None, limit=_AT_ONCE)
     while waiting:
         openings = _openings(session, waiting, erased, keys)
-        for entry, commitment in waiting:
+        for stored in waiting:
             yield {
                 "type": "entry",
                 "position": None,
                 "hash": None,
                 "signature": None,
-                "entry": columns(entry),
-                "commitment": commitment,
-                "key": openings.get(entry.id),
+                "entry": stored.columns,
+                "commitment": stored.commitment,
+                "key": openings.get(stored.id),
             }
-        waiting = list_waiting(session, after=waiting[-1][0].id, limit=_AT_ONCE)
+        waiting = list_waiting(session, after=waiting[-1].id, limit=_AT_ONCE)
 
 
 def _openings(
-    session: Session, entries: Sequence[tuple[Entry, str | None]], erased: dict[int, str], keys: KeyRing
+    session: Session, entries: Sequence[StoredEntry], erased: dict[int, str], keys: KeyRing
 ) -> dict[int, str]:
-    """By id the keys that open entries, of those that no erasure names."""
-    keepers = {entry.id: keeper_of(entry.kind, entry.worker_id) for entry, _ in entries if entry.id not in erased}
+    """By id the keys that open entries, of those that no erasure names.
+
+    Nothing opens a row that is no entry. A key that does not fit says so: with none it would pass for an erased one's.
+    """
+    keepers = {
+        one.id: OFFICE if one.entry is None else keeper_of(one.entry.kind, one.entry.worker_id)
+        for one in entries
+        if one.id not in erased
+    }
     person_keys = open_keys(session, set(keepers.values()), keys=keys)
     return {
         entry_id: entry_key(person_keys[keeper], entry_id).hex()
@@ -127,7 +135,7 @@ def first_wrong_node(session: Session) -> tuple[int, int] | None:
     size, edge = 0, list[bytes]()
     places = list_places(session, after=None, limit=_AT_ONCE)
     while places:
-        leaves = [bytes.fromhex(place.hash) for place in places]
+        leaves = [read_hash(place.hash) or b"" for place in places]
         whole, edge = grow(size, edge, leaves)
         size += len(leaves)
         expected: dict[int, dict[int, bytes]] = {}
@@ -136,7 +144,7 @@ def first_wrong_node(session: Session) -> tuple[int, int] | None:
         for level, nodes in expected.items():
             stored = list_nodes(session, level, min(nodes), max(nodes))
             for at, hash_ in nodes.items():
-                if stored.get(at) != hash_.hex():
+                if stored.get(at) != hash_:
                     return level, at
         places = list_places(session, after=places[-1].position, limit=_AT_ONCE)
     return first_node_beyond(session, size)
@@ -151,12 +159,11 @@ def make_receipt(session: Session, entry_id: int, *, keys: KeyRing) -> dict[str,
         LedgerEntryErased: its person was erased.
         LedgerEntryUnproven: its key, a hash of the tree or the checkpoint is gone from the database.
     """
-    found = find_committed(session, entry_id)
+    found = find_stored(session, entry_id)
     if found is None:
         raise LedgerEntryUnknown
-    entry, commitment = found
-    whose = [] if entry.worker_id is None else [entry.worker_id]
-    erased = erased_entries(session, keys=keys, worker_ids=whose)
+    worker_id = None if found.entry is None else found.entry.worker_id
+    erased = erased_entries(session, keys=keys, worker_ids=[] if worker_id is None else [worker_id])
     if entry_id in erased:
         raise LedgerEntryErased
     key = _openings(session, [found], erased, keys).get(entry_id)
@@ -167,24 +174,24 @@ def make_receipt(session: Session, entry_id: int, *, keys: KeyRing) -> dict[str,
         raise LedgerEntryWaiting
     if newest is None:
         raise LedgerEntryUnproven
+    signer = signer_of(keys)
     try:
-        proof = prove_inclusion(session, leaf.position, newest.size)
+        proof = prove_inclusion(session, leaf.position, signer.read(newest).size)
     except (LedgerDiffers, ValueError):
         raise LedgerEntryUnproven from None
-    signer = signer_of(keys)
     return {
         "type": "receipt",
         "format": FORMAT,
         "code": receipt_code(entry_id, keys=keys),
         "origin": signer.origin,
         "keys": signer.told_keys,
-        "entry": columns(entry),
-        "commitment": commitment,
+        "entry": found.columns,
+        "commitment": found.commitment,
         "key": key,
         "position": leaf.position,
         "signature": leaf.signature,
         "proof": _told_proof(proof),
-        "checkpoint": newest.note,
+        "checkpoint": newest,
     }
 
 
@@ -196,7 +203,7 @@ def prove_growth(session: Session, before: str, *, keys: KeyRing) -> dict[str, A
     """
     signer, newest = signer_of(keys), newest_checkpoint(session)
     first = signer.read(before)
-    size = 0 if newest is None else newest.size
+    size = 0 if newest is None else signer.read(newest).size
     require_growth(session, first, size)
     return {
         "type": "growth",
@@ -204,7 +211,7 @@ def prove_growth(session: Session, before: str, *, keys: KeyRing) -> dict[str, A
         "origin": signer.origin,
         "keys": signer.told_keys,
         "first": before,
-        "second": before if newest is None else newest.note,
+        "second": before if newest is None else newest,
         "proof": _told_proof(prove_consistency(session, first.size, size)),
     }
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.ledger import Channel, EntryKind, Grade
 from app.kit.keys import KeyRing
-from app.store.ledger import find_entry, find_strike, newest_checkpoint
+from app.store.ledger import find_entry, find_newest_signing, find_strike
 from app.usecases.ledger import LedgerEntryUnknown
 from app.usecases.ledger_exports import LedgerEntryUnproven, find_by_code, make_receipt
 from app.usecases.sequencing import signer_of
@@ -75,12 +75,17 @@ def tell_receipt(session: Session, typed: str, *, keys: KeyRing) -> ReceiptFact:
     """
     document = make_receipt(session, find_by_code(typed, keys=keys), keys=keys)
     entry_id = document["entry"]["id"]
-    entry, newest = find_entry(session, entry_id), newest_checkpoint(session)
+    signer = signer_of(keys)
+    try:
+        # Only now: a row that is no entry cannot be read as one.
+        entry, signed_at = find_entry(session, entry_id), find_newest_signing(session)
+        strike = find_strike(session, entry_id)
+    except (LookupError, ValueError, TypeError):
+        raise LedgerEntryUnproven from None
     if entry is None:
         raise LedgerEntryUnknown
-    if newest is None:
+    if signed_at is None:
         raise LedgerEntryUnproven
-    strike = find_strike(session, entry_id)
     return ReceiptFact(
         entry_id=entry_id,
         code=document["code"],
@@ -93,9 +98,9 @@ def tell_receipt(session: Session, typed: str, *, keys: KeyRing) -> ReceiptFact:
         struck_by=None if strike is None else strike.id,
         struck_at=None if strike is None else strike.written_at,
         place=document["position"] + 1,
-        size=newest.size,
-        signed_at=newest.signed_at,
-        holds=_holds(document, signer_of(keys).told_keys),
+        size=signer.read(document["checkpoint"]).size,
+        signed_at=signed_at,
+        holds=_holds(document, signer.told_keys),
     )
 
 

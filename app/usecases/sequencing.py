@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.checkpoints import Checkpoint, checkpoint_text, read_checkpoint
 from app.domain.entries import commitment_of, digest_of, leaf_data
-from app.domain.ledger import Entry
+from app.domain.ledger import EntryKind
 from app.domain.merkle_trees import (
     consistency_ranges,
     fold,
@@ -27,11 +27,12 @@ from app.domain.merkle_trees import (
 from app.kit.keys import KeyRing
 from app.kit.signed_notes import NoteBroken, key_id, open_note, sign_note, signing_keys, told_key
 from app.store.ledger import (
+    StoredEntry,
     add_checkpoint,
     add_leaves,
     add_nodes,
     find_hashes,
-    list_erasures,
+    list_stored_of,
     list_waiting,
     newest_checkpoint,
     take_turn,
@@ -95,7 +96,7 @@ class Batch:
 
     Attributes:
         sequenced: how many were given a place.
-        unfit: ids of entries that do not fit their commitment; they get no place.
+        unfit: ids of entries that do not fit their commitment, or are none at all; they get no place.
         last_id: the last id that was looked at.
         is_last: whether no more are waiting behind it.
     """
@@ -115,7 +116,7 @@ def sequence_entries(
         session: a transaction with nothing else in it; two of these take turns.
         after: look at entries behind this id.
         limit: how many at most.
-        outside: the newest checkpoint that is kept outside the database, if there is one.
+        outside: the checkpoint of the largest tree that is kept outside the database, if there is one.
         now: when it is signed.
         keys: the key ring.
 
@@ -124,13 +125,13 @@ def sequence_entries(
     """
     take_turn(session)
     signer = signer_of(keys)
-    size = tree_size(session)
+    size = _whole_size(session)
     edge = _signed_edge(session, size, signer)
     if outside is not None:
         require_growth(session, signer.read(outside), size)
     waiting = list_waiting(session, after=after, limit=limit)
     unfit = find_unfit(session, waiting, keys=keys)
-    fit = [(entry, commitment) for entry, commitment in waiting if entry.id not in unfit]
+    fit = [(one.entry, one.commitment) for one in waiting if one.entry is not None and one.id not in unfit]
     hashes = [leaf_hash(leaf_data(entry, commitment)) for entry, commitment in fit]
     if fit:
         sign = signer.keys[0].sign
@@ -149,7 +150,7 @@ def sequence_entries(
     return Batch(
         sequenced=len(fit),
         unfit=tuple(sorted(unfit)),
-        last_id=waiting[-1][0].id if waiting else after,
+        last_id=waiting[-1].id if waiting else after,
         is_last=len(waiting) < limit,
     )
 
@@ -159,8 +160,9 @@ def signed_leaf(position: int, hash_: bytes) -> bytes:
     return _LEAF + position.to_bytes(8, "big") + hash_
 
 
-def find_unfit(session: Session, entries: Sequence[tuple[Entry, str]], *, keys: KeyRing) -> frozenset[int]:
+def find_unfit(session: Session, stored: Sequence[StoredEntry], *, keys: KeyRing) -> frozenset[int]:
     """The ids of entries that do not fit their commitments and that no erasure names: not written by this service."""
+    entries = [(one.entry, one.commitment) for one in stored if one.entry is not None]
     person_keys = open_keys(session, {keeper_of(entry.kind, entry.worker_id) for entry, _ in entries}, keys=keys)
     doubtful = [
         (entry, commitment)
@@ -168,22 +170,22 @@ def find_unfit(session: Session, entries: Sequence[tuple[Entry, str]], *, keys: 
         if (key := person_keys.get(keeper_of(entry.kind, entry.worker_id))) is None
         or commitment_of(entry, person_key=key) != commitment
     ]
-    if not doubtful:
-        return frozenset()
     people = {entry.worker_id for entry, _ in doubtful if entry.worker_id is not None}
-    named = erased_entries(session, keys=keys, worker_ids=people)
-    return frozenset(entry.id for entry, commitment in doubtful if named.get(entry.id) != digest_of(entry, commitment))
+    named = erased_entries(session, keys=keys, worker_ids=people) if doubtful else {}
+    unfit = {entry.id for entry, commitment in doubtful if named.get(entry.id) != digest_of(entry, commitment)}
+    return frozenset(unfit.union(one.id for one in stored if one.entry is None))
 
 
 def erased_entries(session: Session, *, keys: KeyRing, worker_ids: Collection[int] | None = None) -> dict[int, str]:
     """By id the digests of entries that valid erasures name, of these people or of everybody."""
-    erasures = list_erasures(session, worker_ids)
+    erasures = list_stored_of(session, [EntryKind.ERASURE], worker_ids)
     office = open_keys(session, [OFFICE], keys=keys).get(OFFICE)
     if office is None:
         return {}
     named = {}
-    for erasure, commitment in erasures:
-        if commitment_of(erasure, person_key=office) == commitment:
+    for stored in erasures:
+        erasure = stored.entry
+        if erasure is not None and commitment_of(erasure, person_key=office) == stored.commitment:
             for name in _texts(erasure.facts.get("entries")):
                 entry_id, _, digest = name.partition(":")
                 named[int(entry_id)] = digest
@@ -194,6 +196,13 @@ def _texts(value: object) -> Iterable[str]:
     return value if isinstance(value, list) else ()
 
 
+def _whole_size(session: Session) -> int:
+    size = tree_size(session)
+    if size is None:
+        raise LedgerDiffers("the last leaf has no position")
+    return size
+
+
 def _signed_edge(session: Session, size: int, signer: Signer) -> list[bytes]:
     """The edge of the tree in the database, if the last checkpoint vouches for it."""
     newest = newest_checkpoint(session)
@@ -201,13 +210,18 @@ def _signed_edge(session: Session, size: int, signer: Signer) -> list[bytes]:
         raise LedgerDiffers(f"the tree has {size} leaves, but no checkpoint says so")
     if newest is None:
         return []
-    checkpoint = signer.read(newest.note)
+    checkpoint = signer.read(newest)
     subtrees = whole_subtrees(0, size)
     hashes = find_hashes(session, subtrees)
     edge = [hashes[subtree] for subtree in subtrees if subtree in hashes]
     if len(edge) < len(subtrees) or checkpoint != Checkpoint(signer.origin, size, fold(edge)):
         raise LedgerDiffers(f"the tree of {size} leaves is not the one of the last checkpoint, {checkpoint.size}")
     return edge
+
+
+def require_outside(session: Session, outside: str, *, keys: KeyRing) -> None:
+    """See that the tree in the database grew out of a checkpoint that is kept outside. Raises LedgerDiffers if not."""
+    require_growth(session, signer_of(keys).read(outside), _whole_size(session))
 
 
 def require_growth(session: Session, checkpoint: Checkpoint, size: int) -> None:
@@ -245,8 +259,7 @@ def are_waiting(session: Session, *, after: int) -> bool:
 
 def newest_note(session: Session) -> str | None:
     """The newest checkpoint as it is published; None while nothing is signed."""
-    newest = newest_checkpoint(session)
-    return None if newest is None else newest.note
+    return newest_checkpoint(session)
 
 
 def prove_inclusion(session: Session, position: int, size: int) -> list[bytes]:

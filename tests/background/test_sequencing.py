@@ -6,20 +6,20 @@ import signal
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, Table, select, text
 from sqlalchemy.orm import Session
 
 from app.background.sequencing import EVERY_S, LOOK_AT_ALL_EVERY, Sequencer, sequencing_loop
 from app.domain.checkpoints import Checkpoint, checkpoint_text, read_checkpoint
 from app.domain.ledger import Channel, EntryKind, Grade
-from app.exchange.checkpoints import CheckpointKept, read_kept, read_newest
+from app.exchange.checkpoints import CheckpointKept, keep_checkpoint, read_kept, read_largest
 from app.kit.clock import FixedClock
-from app.kit.database import read_session, write_session
+from app.kit.database import Base, read_session, write_session
 from app.kit.keys import KeyRing
 from app.kit.signed_notes import NoteBroken, open_note
 from app.settings import Settings
@@ -72,7 +72,7 @@ def places(house: House) -> list[tuple[int, int]]:
 
 
 def newest(house: House) -> Checkpoint:
-    note = read_newest(house.settings.checkpoints)
+    note = read_largest(house.settings.checkpoints)
     assert note is not None
     return signer_of(house.keys).read(note)
 
@@ -88,6 +88,22 @@ def as_superuser(house: House, *statements: str) -> None:
                 connection.execute(text(f"DROP TRIGGER {trigger}"))
         for statement in statements:
             connection.execute(text(statement))
+
+
+def dump_of(house: House) -> list[tuple[Table, list[Any]]]:
+    """All rows of the ledger."""
+    tables = [table for table in Base.metadata.sorted_tables if table.name.startswith("ledger")]
+    with house.engine.connect() as connection:
+        return [(table, [dict(row._mapping) for row in connection.execute(select(table))]) for table in tables]
+
+
+def put_back(house: House, dump: list[tuple[Table, list[Any]]]) -> None:
+    """An old copy in place of what there is."""
+    as_superuser(house, *(f"DELETE FROM {table.name}" for table, _ in dump))  # noqa: S608  our own tables
+    with house.engine.begin() as connection:
+        for table, rows in dump:
+            if rows:
+                connection.execute(table.insert(), rows)
 
 
 def test_entries_get_their_places_in_order_of_id_and_once(house: House) -> None:
@@ -242,6 +258,39 @@ def test_an_entry_that_was_smuggled_in_gets_no_place_and_is_told_once(
     assert [entry_id for _, entry_id in places(house)] == [*before, *after]
 
 
+UNREADABLE = {
+    "sqlite": [
+        "kind = 'foo'",
+        "kind = CAST(x'ff' AS TEXT)",
+        "happened_at = 'yesterday'",
+        "written_at = 7",
+        "facts = '{'",
+        "facts = '{\"minutes\": NaN}'",
+        "facts = '[[\"minutes\",1]]'",
+        "channel = x'00'",
+        "commitment = x'ff'",
+    ],
+    "postgresql": ["kind = 'foo'", "happened_at = 'infinity'", "written_at = '2026-12-01 BC'", "facts = '[[\"a\",1]]'"],
+}
+
+
+def test_a_waiting_row_that_is_no_entry_is_passed_over_and_told(
+    house: House, backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    wrong = UNREADABLE[backend]
+    ids = append(house, len(wrong) + 2)
+    as_superuser(
+        house,
+        *(f"UPDATE ledger SET {act} WHERE id = {one}" for act, one in zip(wrong, ids, strict=False)),  # noqa: S608  ours
+    )
+    with caplog.at_level(logging.ERROR, "jiujin.background"):
+        assert Sequencer(house, at_once=2).run() == 2
+    assert [entry_id for _, entry_id in places(house)] == ids[-2:]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"ledger entry {one} does not fit its commitment and gets no place" for one in ids[:-2]
+    ]
+
+
 def test_who_is_erased_before_their_entries_have_places_keeps_them(house: House) -> None:
     ids = append(house, 2, worker_id=8)
     with write_session(house.engine) as session:
@@ -262,6 +311,8 @@ def test_who_is_erased_before_their_entries_have_places_keeps_them(house: House)
         "UPDATE ledger_leaves SET hash = (SELECT hash FROM ledger_nodes WHERE level = 2) WHERE position = 4",
         "DELETE FROM ledger_checkpoints",
         "UPDATE ledger_checkpoints SET note = 'nothing'",
+        "UPDATE ledger_leaves SET hash = 'no hash' WHERE position = 4",
+        "UPDATE ledger_nodes SET hash = 'no hash' WHERE level = 2",
     ],
 )
 def test_nothing_is_signed_on_a_tree_that_is_not_the_signed_one(house: House, statement: str) -> None:
@@ -284,7 +335,7 @@ def test_nothing_is_signed_once_an_old_copy_was_put_back(house: House, grown: in
     append(house, 5)
     sequencer = Sequencer(house)
     sequencer.run()
-    kept = read_newest(house.settings.checkpoints)
+    kept = read_largest(house.settings.checkpoints)
     as_superuser(
         house,
         "DELETE FROM ledger WHERE id > 3",
@@ -299,7 +350,46 @@ def test_nothing_is_signed_once_an_old_copy_was_put_back(house: House, grown: in
     append(house, 1)
     with pytest.raises(LedgerDiffers, match="outside the database"):
         sequencer.run()
-    assert read_newest(house.settings.checkpoints) == kept
+    assert read_largest(house.settings.checkpoints) == kept
+
+
+def test_an_old_copy_put_back_is_noticed_on_the_next_day_although_nothing_waits(
+    house: House, clock: FixedClock
+) -> None:
+    append(house, 2)
+    old = dump_of(house)
+    append(house, 3)
+    Sequencer(house).run()
+    put_back(house, old)
+    folder, before = house.settings.checkpoints, read_kept(house.settings.checkpoints)
+    # The old copy was sequenced once more, by somebody who knew nothing of the folder; now nothing waits in it.
+    with write_session(house.engine) as session:
+        sequence_entries(session, after=0, limit=99, outside=None, now=clock.now(), keys=house.keys)
+    clock.advance(timedelta(days=1))
+    for _ in range(2):
+        with pytest.raises(LedgerDiffers, match="outside the database"):
+            Sequencer(house).run()
+    append(house, 5)
+    with pytest.raises(LedgerDiffers, match="outside the database"):
+        Sequencer(house).run()
+    assert read_kept(folder) == before
+    assert len(places(house)) == 2
+
+
+def test_the_largest_tree_is_compared_and_not_the_file_of_the_latest_day(house: House) -> None:
+    signer, folder = signer_of(house.keys), house.settings.checkpoints
+    append(house, 5)
+    Sequencer(house).run()
+    large = newest(house)
+    smaller = signer.sign(Checkpoint(signer.origin, 3, b"\x00" * 32))
+    (folder / "2027-01-01.txt").write_text(smaller, encoding="utf-8")
+    assert newest(house) == large
+    with pytest.raises(CheckpointKept):
+        keep_checkpoint(folder, smaller, today=date(2027, 2, 1))
+    with pytest.raises(CheckpointKept):
+        other = signer.sign(Checkpoint(signer.origin, 5, b"\x00" * 32))
+        keep_checkpoint(folder, other, today=date(2027, 2, 1))
+    assert len(read_kept(folder)) == 2
 
 
 def test_a_file_of_a_larger_tree_is_never_written_over(house: House) -> None:
@@ -307,19 +397,21 @@ def test_a_file_of_a_larger_tree_is_never_written_over(house: House) -> None:
     sequencer = Sequencer(house)
     sequencer.run()
     (path,) = house.settings.checkpoints.iterdir()
-    signer = signer_of(house.keys)
+    signer, ours = signer_of(house.keys), newest(house)
     larger = signer.sign(Checkpoint(signer.origin, 3, b"\x00" * 32))
     for kept in (larger, signer.sign(Checkpoint(signer.origin, 2, b"\x00" * 32)), "nothing\n"):
         path.write_text(kept, encoding="utf-8")
-        with pytest.raises(CheckpointKept):
+        with pytest.raises((CheckpointKept, LedgerDiffers)):
             sequencer.run()
+        with pytest.raises(CheckpointKept):
+            keep_checkpoint(house.settings.checkpoints, signer.sign(ours), today=house.clock.today())
         assert [each.read_text(encoding="utf-8") for each in house.settings.checkpoints.iterdir()] == [kept]
 
 
 def test_what_was_signed_before_a_rotation_is_still_vouched_for(house: House, clock: FixedClock) -> None:
     append(house, 3)
     Sequencer(house).run()
-    before = read_newest(house.settings.checkpoints)
+    before = read_largest(house.settings.checkpoints)
     assert before is not None
     rotated = House(
         settings=house.settings, engine=house.engine, keys=house.keys.rotated("token", "data"), clock=house.clock
@@ -330,7 +422,7 @@ def test_what_was_signed_before_a_rotation_is_still_vouched_for(house: House, cl
     old, new = signer_of(house.keys), signer_of(rotated.keys)
     assert new.origin == old.origin
     assert new.read(before).size == 3
-    after = read_newest(house.settings.checkpoints)
+    after = read_largest(house.settings.checkpoints)
     assert after is not None
     assert new.read(after).size == 5
     with pytest.raises(LedgerDiffers):

@@ -22,8 +22,10 @@ from app.usecases.ledger import (
     LedgerEntryFinal,
     LedgerEntryStruck,
     LedgerEntryUnknown,
+    SpellEntryFinal,
     append_entries,
     append_entry,
+    digest_notes,
     erase_person,
     list_entries,
     read_note,
@@ -107,6 +109,8 @@ def test_what_was_said_is_sealed_and_reading_it_is_audited(database: Engine, key
 def test_facts_that_read_differently_elsewhere_are_refused(session: Any, key_ring: KeyRing, value: Any) -> None:
     with pytest.raises(TypeError):
         append_entries(session, [draft(facts={"minutes": value})], keys=key_ring)
+    with pytest.raises(TypeError):
+        append_entries(session, [draft(facts=[["minutes", 3]])], keys=key_ring)
     assert list_entries(session) == []
 
 
@@ -132,7 +136,8 @@ def test_an_entry_is_struck_once_and_by_an_entry_that_names_it(database: Engine,
     with write_session(database) as session:
         strike = strike_entry(session, entry.id, why="登错了人", actor="clerk/1", now=NOW, keys=key_ring)
     assert (strike.kind, strike.refers_to, strike.worker_id, strike.spell_id) == (EntryKind.STRIKE, entry.id, 7, 70)
-    assert strike.facts == {"why": "登错了人"}
+    assert strike.facts == {}
+    assert "登错了" not in repr(strike) + str(strike.note)
     with write_session(database) as session:
         with pytest.raises(LedgerEntryStruck):
             strike_entry(session, entry.id, why="again", actor="clerk/1", now=NOW, keys=key_ring)
@@ -142,6 +147,24 @@ def test_an_entry_is_struck_once_and_by_an_entry_that_names_it(database: Engine,
             strike_entry(session, strike.id + 1, why="again", actor="clerk/1", now=NOW, keys=key_ring)
     with read_session(database) as session:
         assert list_entries(session) == [entry, strike]
+    with write_session(database) as session:
+        told: dict[str, Any] = {"keys": key_ring, "actor": "clerk/1", "reason": "核对", "now": NOW}
+        assert read_note(session, strike.id, **told) == "登错了人"
+        # Why is no note of a talk, which could have been copied.
+        assert digest_notes(session, [strike], **told) == {}
+        erase_person(session, 7, actor="clerk/1", now=NOW, keys=key_ring)
+        assert read_note(session, strike.id, **told) is None
+
+
+def test_the_opening_and_the_closing_of_a_spell_cannot_be_struck(database: Engine, key_ring: KeyRing) -> None:
+    kinds = (EntryKind.SPELL_OPENED, EntryKind.SPELL_CLOSED)
+    written = append(database, key_ring, *(draft(kind=kind, channel=None, evidence=None) for kind in kinds))
+    for entry in written:
+        with write_session(database) as session, pytest.raises(SpellEntryFinal) as refused:
+            strike_entry(session, entry.id, why="登错了", actor="clerk/1", now=NOW, keys=key_ring)
+        assert "登记错了" in refused.value.title
+    with read_session(database) as session:
+        assert list_entries(session) == written
 
 
 def test_of_two_who_strike_at_once_one_is_told_that_it_is_struck(database: Engine, key_ring: KeyRing) -> None:
@@ -231,6 +254,61 @@ def test_the_database_itself_refuses_to_change_or_take_away(
         assert isinstance(raised.value.orig, sqlite3.IntegrityError) or raised.value.orig.sqlstate == "23001"  # type: ignore[union-attr]
     with database.connect() as connection:
         assert connection.execute(text(f"SELECT count(*) FROM {table}")).scalar() == 1  # noqa: S608  as above
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "REPLACE INTO ledger SELECT {entry} FROM ledger",
+        "INSERT OR REPLACE INTO ledger SELECT {entry} FROM ledger",
+        "INSERT INTO ledger SELECT {entry} FROM ledger WHERE true ON CONFLICT (id) DO UPDATE SET actor = 'x'",
+        "REPLACE INTO ledger_leaves VALUES (0, 99, 'x', 'x')",
+        "REPLACE INTO ledger_leaves VALUES ('0', 99, 'x', 'x')",
+        "REPLACE INTO ledger_leaves VALUES (99, 1, 'x', 'x')",
+        "REPLACE INTO ledger_leaves (rowid, position, entry_id, hash, signature) VALUES (1, 99, 99, 'x', 'x')",
+        "REPLACE INTO ledger_checkpoints VALUES (1, 'x', '2026-12-01 02:00:00', 'x')",
+        "REPLACE INTO ledger_checkpoints (rowid, size, root, signed_at, note) VALUES (1, 99, 'x', '2026-12-01', 'x')",
+        "UPDATE OR REPLACE ledger SET id = 1",
+    ],
+)
+def test_nothing_is_replaced_either(sqlite_database: Engine, key_ring: KeyRing, act: str) -> None:
+    append(sqlite_database, key_ring, draft())
+    tables = ("ledger", "ledger_leaves", "ledger_checkpoints")
+    with sqlite_database.begin() as connection:
+        connection.execute(text("INSERT INTO ledger_leaves VALUES (0, 1, 'aa', 'bb')"))
+        connection.execute(text("INSERT INTO ledger_checkpoints VALUES (1, 'aa', '2026-12-01 02:00:00', 'bb')"))
+        before = [connection.execute(text(f"SELECT * FROM {table}")).all() for table in tables]  # noqa: S608  ours
+        names = connection.execute(text("SELECT name FROM pragma_table_info('ledger')")).scalars().all()
+    act = act.format(entry=", ".join("'x'" if name == "actor" else name for name in names))
+    with pytest.raises(DBAPIError, match="append-only"), sqlite_database.begin() as connection:
+        connection.execute(text(act))
+    with sqlite_database.begin() as connection:
+        assert [connection.execute(text(f"SELECT * FROM {table}")).all() for table in tables] == before  # noqa: S608  ours
+        # What is new still goes in.
+        connection.execute(text("INSERT INTO ledger_leaves VALUES (1, 2, 'aa', 'bb')"))
+        connection.execute(text("INSERT INTO ledger_checkpoints VALUES (2, 'aa', '2026-12-01 02:00:00', 'bb')"))
+    append(sqlite_database, key_ring, draft())
+
+
+@pytest.mark.parametrize("table", ["ledger", "ledger_leaves", "ledger_checkpoints"])
+def test_on_postgresql_nothing_is_written_over_by_an_insert_or_a_merge(
+    postgresql_database: Engine, key_ring: KeyRing, table: str
+) -> None:
+    append(postgresql_database, key_ring, draft())
+    key, column = {
+        "ledger": ("id", "actor"),
+        "ledger_leaves": ("position", "hash"),
+        "ledger_checkpoints": ("size", "root"),
+    }[table]
+    with postgresql_database.begin() as connection:
+        connection.execute(text("INSERT INTO ledger_leaves VALUES (0, 1, 'aa', 'bb')"))
+        connection.execute(text("INSERT INTO ledger_checkpoints VALUES (1, 'aa', '2026-12-01 02:00:00', 'bb')"))
+    for act in (
+        f"INSERT INTO {table} SELECT * FROM {table} ON CONFLICT ({key}) DO UPDATE SET {column} = 'x'",  # noqa: S608  ours
+        f"MERGE INTO {table} AS old USING {table} AS new ON old.{key} = new.{key} WHEN MATCHED THEN DELETE",
+    ):
+        with pytest.raises(DBAPIError, match="append-only"), postgresql_database.begin() as connection:
+            connection.execute(text(act))
 
 
 def test_who_is_erased_is_named_by_an_entry_and_has_no_key(database: Engine, key_ring: KeyRing) -> None:
