@@ -23,6 +23,7 @@ from app.channels.signatures import CALLBACK, NONCE, SIGNATURE, TIMESTAMP, signa
 from app.domain.callbacks import (
     Callback,
     CallbackBroken,
+    CallbackFacts,
     CallbackForged,
     CallbackReplayed,
     CallbackStale,
@@ -113,17 +114,14 @@ class ProviderCallbacks:
         if nonce:
             self._nonces.spend(nonce)
 
-    def receipts_in(self, body: bytes) -> list[ReceiptFact]:
-        return receipts_in(self._shape, body)
-
-    def replies_in(self, body: bytes) -> list[ReplyFact]:
-        return replies_in(self._shape, body)
+    def read(self, body: bytes) -> CallbackFacts:
+        return facts_in(self._shape, body)
 
 
-def read_receipts(
+def authenticate(
     shape: Shape, callback: Callback, *, secret: str, now: datetime, is_spent: Callable[[str], bool]
-) -> list[ReceiptFact]:
-    """The receipts in a callback, once it is known to be the provider's; replies in it are left out.
+) -> str:
+    """Make sure who a callback is from; for those who store it raw first and read it afterwards, from what is stored.
 
     Args:
         shape: whose it is.
@@ -132,34 +130,10 @@ def read_receipts(
         now: this instant.
         is_spent: whether a nonce has been here before. Asked once the signature has held; remembers nothing.
 
-    Raises:
-        CallbackForged: the signature, or the secret in the path, is wrong.
-        CallbackStale: the signature is older than five minutes, or from the future.
-        CallbackReplayed: the nonce has been here before.
-        CallbackBroken: it cannot be read.
-    """
-    authenticate(shape, callback, secret=secret, now=now, is_spent=is_spent)
-    return receipts_in(shape, callback.body)
-
-
-def read_replies(
-    shape: Shape, callback: Callback, *, secret: str, now: datetime, is_spent: Callable[[str], bool]
-) -> list[ReplyFact]:
-    """The replies in a callback, once it is known to be the provider's; receipts in it are left out.
-
-    Takes and raises what `read_receipts` does.
-    """
-    authenticate(shape, callback, secret=secret, now=now, is_spent=is_spent)
-    return replies_in(shape, callback.body)
-
-
-def authenticate(
-    shape: Shape, callback: Callback, *, secret: str, now: datetime, is_spent: Callable[[str], bool]
-) -> str:
-    """Make sure who a callback is from; for those who store it raw first and read it afterwards, from what is stored.
-
-    Takes what `read_receipts` does. Returns the nonce, to be spent once the callback is stored and not before: a
-    provider that was told of our own failure comes again with the same. "" where the provider sends none.
+    Returns:
+        The nonce, to be spent once the callback is stored and not before: a provider that was told of our own failure
+        comes again with the same. "" where none serves once: the provider sends none, or repeats itself with the same
+        (WeChat, which then waits for its `success`). What was stored is dropped by its digest.
 
     Raises:
         CallbackForged: the signature, or the secret in the path, is wrong.
@@ -177,8 +151,9 @@ def authenticate(
             raise CallbackForged
         return ""
     timestamp, nonce = _signed(shape, callback, secret=secret, now=now)
-    # WeChat promises nothing of its nonces; two bodies are two callbacks.
-    spent = f"{timestamp}:{nonce}:{hashlib.sha256(callback.body).hexdigest()[:16]}"
+    if shape is Shape.WECHAT:
+        return ""
+    spent = f"{timestamp}:{nonce}"
     if is_spent(spent):
         raise CallbackReplayed
     return spent
@@ -227,38 +202,60 @@ def _signed(shape: Shape, callback: Callback, *, secret: str, now: datetime) -> 
     return timestamp, nonce
 
 
-def receipts_in(shape: Shape, body: bytes) -> list[ReceiptFact]:
-    """The receipts in a body that is known to be the provider's.
+def facts_in(shape: Shape, body: bytes) -> CallbackFacts:
+    """What a body tells that is known to be the provider's, row by row: one that cannot be read costs no other.
 
     Raises:
-        CallbackBroken: it cannot be read.
+        CallbackBroken: nothing of it can be read.
     """
+    receipts: list[ReceiptFact] = []
+    replies: list[ReplyFact] = []
+    unreadable = 0
+    for read, row in _rows_in(shape, body):
+        try:
+            fact = read(row) if isinstance(row, dict) else None
+        except CallbackBroken:
+            fact = None
+        if isinstance(fact, ReceiptFact):
+            receipts.append(fact)
+        elif isinstance(fact, ReplyFact):
+            replies.append(fact)
+        else:
+            unreadable += 1
+    if unreadable and not receipts and not replies:
+        raise CallbackBroken
+    return CallbackFacts(receipts=receipts, replies=replies, unreadable=unreadable)
+
+
+_ReadRow = Callable[[Mapping[str, Any]], ReceiptFact | ReplyFact]
+
+
+def _rows_in(shape: Shape, body: bytes) -> Sequence[tuple[_ReadRow, object]]:
+    """Each row of a body with what reads it."""
     if shape is Shape.WECHAT:
-        return _wechat_receipts(_read_xml(body))
+        return _wechat_rows(_read_xml(body))
     content = _read(body)
-    if shape is Shape.NEUTRAL:
-        return [_neutral_receipt(row) for row in _rows_in(content, "receipts")]
-    if not isinstance(content, list):
-        return []  # Tencent's replies are an object, its receipts a list
-    read = _aliyun_receipt if shape is Shape.ALIYUN else _tencent_receipt
-    return [read(row) for row in _checked(content) if "content" not in row]
+    rows: list[tuple[_ReadRow, object]]
+    match shape, content:
+        case Shape.NEUTRAL, dict():
+            rows = [(_neutral_receipt, row) for row in _listed(content.get("receipts", []))]
+            rows += [(_neutral_reply, row) for row in _listed(content.get("replies", []))]
+        case Shape.ALIYUN, list():
+            rows = [(_aliyun_reply if _is_aliyun_reply(row) else _aliyun_receipt, row) for row in content]
+        case Shape.TENCENT, list():
+            rows = [(_tencent_receipt, row) for row in content]
+        case Shape.TENCENT, dict():
+            rows = [(_tencent_reply, content)]
+        case _:
+            raise CallbackBroken
+    if len(rows) > MOST_FACTS:
+        raise CallbackBroken
+    return rows
 
 
-def replies_in(shape: Shape, body: bytes) -> list[ReplyFact]:
-    """The replies in a body that is known to be the provider's.
-
-    Raises:
-        CallbackBroken: it cannot be read.
-    """
-    if shape is Shape.WECHAT:
-        return _wechat_replies(_read_xml(body))
-    content = _read(body)
-    if shape is Shape.NEUTRAL:
-        return [_neutral_reply(row) for row in _rows_in(content, "replies")]
-    if shape is Shape.TENCENT:
-        return [_tencent_reply(content)] if isinstance(content, dict) else []
-    rows = _checked(content) if isinstance(content, list) else []
-    return [_aliyun_reply(row) for row in rows if "content" in row]
+def _listed(rows: object) -> Sequence[object]:
+    # What is no list is one row that cannot be read.
+    return rows if isinstance(rows, list) else [None]
 
 
 # --- our own shape ----------------------------------------------------------------------------------------------------
@@ -284,6 +281,10 @@ def _neutral_reply(row: Mapping[str, Any]) -> ReplyFact:
 # 回执错误码: a number that is none, and one that the carriers have barred. The list is long and grows; what is not
 # known to be final for the number is REFUSED, after which another channel is tried.
 _ALIYUN_BROKEN = frozenset({"INVALID_NUMBER", "MOBILE_IN_BLACK"})
+
+
+def _is_aliyun_reply(row: object) -> bool:
+    return isinstance(row, dict) and "content" in row
 
 
 def _aliyun_receipt(row: Mapping[str, Any]) -> ReceiptFact:
@@ -322,32 +323,35 @@ def _tencent_reply(row: Mapping[str, Any]) -> ReplyFact:
 # --- WeChat -----------------------------------------------------------------------------------------------------------
 
 
-def _wechat_receipts(fields: Mapping[str, str]) -> list[ReceiptFact]:
-    if fields.get("MsgType") != "event" or fields.get("Event") != "TEMPLATESENDJOBFINISH":
-        return []
+def _wechat_rows(fields: Mapping[str, str]) -> Sequence[tuple[_ReadRow, object]]:
+    """A document is one message or one event; most events concern nobody here."""
+    if fields.get("MsgType") == "text":
+        return [(_wechat_reply, fields)]
+    is_receipt = fields.get("MsgType") == "event" and fields.get("Event") == "TEMPLATESENDJOBFINISH"
+    return [(_wechat_receipt, fields)] if is_receipt else []
+
+
+def _wechat_receipt(fields: Mapping[str, str]) -> ReceiptFact:
     status = fields.get("Status", "")
     outcome = {"success": Outcome.DELIVERED, "failed:user block": Outcome.BROKEN}.get(
         status, Outcome.REFUSED if status.startswith("failed") else None
     )
-    return [
-        _receipt(
-            key=None,
-            # Zero is no number: some have seen it where client_msg_id was given.
-            identity=fields.get("MsgID", "").strip("0") and fields["MsgID"],
-            outcome=outcome,
-            happened_at=_unix_time(fields.get("CreateTime")),
-            code=status,
-        )
-    ]
+    return _receipt(
+        key=None,
+        # Zero is no number: some have seen it where client_msg_id was given.
+        identity=fields.get("MsgID", "").strip("0") and fields["MsgID"],
+        outcome=outcome,
+        happened_at=_unix_time(fields.get("CreateTime")),
+        code=status,
+    )
 
 
-def _wechat_replies(fields: Mapping[str, str]) -> list[ReplyFact]:
-    if fields.get("MsgType") != "text":
-        return []
-    sender, happened_at = fields.get("FromUserName", ""), _unix_time(fields.get("CreateTime"))
-    if not sender or happened_at is None:
+def _wechat_reply(fields: Mapping[str, str]) -> ReplyFact:
+    sender = fields.get("FromUserName", "")
+    if not sender:
         raise CallbackBroken
-    return [ReplyFact(phone=sender[:64], text=fields.get("Content", "")[:LONGEST_REPLY], happened_at=happened_at)]
+    happened_at = _unix_time(fields.get("CreateTime"))
+    return ReplyFact(sender=sender[:64], text=fields.get("Content", "")[:LONGEST_REPLY], happened_at=happened_at)
 
 
 class _Fields:
@@ -382,7 +386,7 @@ def _read_xml(body: bytes) -> Mapping[str, str]:
     parser.StartDoctypeDeclHandler = _refuse_type
     try:
         parser.Parse(body, True)  # noqa: FBT003  expat takes it by its place
-    except (expat.ExpatError, ValueError):
+    except (expat.ExpatError, ValueError, LookupError):  # the last of an encoding that Python does not know
         raise CallbackBroken from None
     return fields.found
 
@@ -405,9 +409,9 @@ def _receipt(
 
 def _reply(phone: object, text: object, happened_at: datetime | None, key: str | None = None) -> ReplyFact:
     number = _PHONE.fullmatch(told(phone))
-    if number is None or not isinstance(text, str) or happened_at is None:
+    if number is None or not isinstance(text, str):
         raise CallbackBroken
-    return ReplyFact(phone=number[1], text=text[:LONGEST_REPLY], happened_at=happened_at, key=key)
+    return ReplyFact(sender=number[1], text=text[:LONGEST_REPLY], happened_at=happened_at, key=key)
 
 
 def _read(body: bytes) -> object:
@@ -415,20 +419,6 @@ def _read(body: bytes) -> object:
         return read_json(body)
     except ValueError:
         raise CallbackBroken from None
-
-
-def _rows_in(content: object, name: str) -> Sequence[Mapping[str, Any]]:
-    rows = content.get(name, []) if isinstance(content, dict) else None
-    if not isinstance(rows, list):
-        raise CallbackBroken
-    return _checked(rows)
-
-
-def _checked(rows: Sequence[object]) -> Sequence[Mapping[str, Any]]:
-    found = [row for row in rows if isinstance(row, dict)]
-    if len(found) != len(rows) or len(rows) > MOST_FACTS:
-        raise CallbackBroken
-    return found
 
 
 def _flag(value: object) -> bool | None:

@@ -1,7 +1,7 @@
 """Voice calls (语音电话): a gateway that reads a text aloud and takes a digit.
 
 The shape is our own (`neutral`) with `channel` "voice": the text is written for the ear (`domain.templates`), and the
-digits that somebody keys come back as replies (`callbacks.read_replies`) with the key of the message they answer. Voice
+digits that somebody keys come back as replies (`callbacks.facts_in`) with the key of the message they answer. Voice
 products of the big clouds differ so much in what they agree beforehand that none is spoken directly.
 """
 

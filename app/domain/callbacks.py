@@ -1,6 +1,6 @@
 """What providers tell by themselves: receipts, and what people text back or key; and why one is not believed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -38,14 +38,24 @@ class ReceiptFact:
 class ReplyFact:
     """What somebody texted back or keyed.
 
-    `phone` is the eleven-digit number it came from, with WeChat the open id; never printed. `key` names the message
-    that it answers, where the provider knows (a key pressed during a call).
+    `sender` is the eleven-digit number it came from, with WeChat the open id; never printed. `happened_at` is aware and
+    in UTC, None where the provider does not say. `key` names the message that it answers, where the provider knows (a
+    key pressed during a call).
     """
 
-    phone: str = field(repr=False)
+    sender: str = field(repr=False)
     text: str = field(repr=False)
-    happened_at: datetime
+    happened_at: datetime | None
     key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackFacts:
+    """All that a callback tells. `unreadable` of its rows could not be read and are left out."""
+
+    receipts: Sequence[ReceiptFact] = ()
+    replies: Sequence[ReplyFact] = ()
+    unreadable: int = 0
 
 
 class CallbackReader(Protocol):
@@ -91,12 +101,12 @@ class CallbackReader(Protocol):
         """Remember the nonce of a callback that is stored."""
         ...
 
-    def receipts_in(self, body: bytes) -> list[ReceiptFact]:
-        """The receipts in an authenticated body. Raises CallbackBroken."""
-        ...
+    def read(self, body: bytes) -> CallbackFacts:
+        """What an authenticated body tells, without the rows that cannot be read.
 
-    def replies_in(self, body: bytes) -> list[ReplyFact]:
-        """The replies in an authenticated body. Raises CallbackBroken."""
+        Raises:
+            CallbackBroken: nothing of it can be read.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from sqlalchemy.orm import Session
 
-from app.domain.callbacks import CallbackBroken, CallbackReader, ReceiptFact
+from app.domain.callbacks import CallbackBroken, CallbackFacts, CallbackReader, ReceiptFact
 from app.domain.ledger import Channel
 from app.domain.pushes import (
     OPT_OUTS,
@@ -87,21 +87,20 @@ def apply_receipts(
         reader = readers.get(receipt.provider)
         body = base64.b64decode(unseal(keys, receipt.body, place=_place(receipt.digest)))
         try:
-            facts = [] if reader is None else reader.receipts_in(body)
-            replies = [] if reader is None else reader.replies_in(body)
+            told = CallbackFacts() if reader is None else reader.read(body)
         except CallbackBroken:
             receipt.applied_at, receipt.note = now, "unreadable"
             continue
         are_known = [
             apply_fact(session, post, fact, provider=receipt.provider, now=now, keys=keys, chance=chance)
-            for fact in facts
+            for fact in told.receipts
         ]
         is_over = receipt.received_at <= now - KEPT_WAITING
         if not all(are_known) and not is_over:
             continue
         outcomes = {
-            take_reply(session, phone=reply.phone, text=reply.text, channel=receipt.channel, now=now, keys=keys)
-            for reply in replies
+            take_reply(session, phone=reply.sender, text=reply.text, channel=receipt.channel, now=now, keys=keys)
+            for reply in told.replies
         }
         receipt.applied_at = now
         if reader is None:
@@ -109,7 +108,10 @@ def apply_receipts(
         elif not all(are_known):
             receipt.note = "unknown_message"
         else:
-            receipt.note = ",".join(sorted(outcome.value for outcome in outcomes))
+            notes = {outcome.value for outcome in outcomes}
+            if told.unreadable:
+                notes.add(f"partly_unreadable:{told.unreadable}")
+            receipt.note = ",".join(sorted(notes))
     session.flush()
     return len(receipts)
 

@@ -170,6 +170,17 @@ async def test_a_nonce_serves_once(provider: httpx.AsyncClient, served: House) -
     assert codes == [200, 409]
 
 
+async def test_what_wechat_repeats_is_stored_once_and_hears_success(served: House) -> None:
+    settings = Settings(data=served.settings.data, wechat_callback_token=SecretStr(SECRET))
+    house = replace(served, settings=settings, callbacks=build_callbacks(settings, served.clock))
+    query = sign_wechat(SECRET, now=house.clock.now().timestamp())
+    body = b"<xml><MsgType>event</MsgType><Event>TEMPLATESENDJOBFINISH</Event><MsgID>7</MsgID></xml>"
+    async with caller(create_app(house)) as client:
+        answers = [await client.post("/api/v1/callbacks/wechat", params=query, content=body) for _ in range(3)]
+    assert [(answer.status_code, answer.text) for answer in answers] == [(200, "success")] * 3
+    assert count(house) == 1
+
+
 async def test_what_cannot_be_read_is_kept_and_says_so(provider: httpx.AsyncClient, served: House) -> None:
     assert (await tell(provider, served, b"\xff{")).status_code == 200
     receipts_loop(served).step()

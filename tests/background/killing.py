@@ -31,7 +31,7 @@ from app.background.dispatch import Dispatcher
 from app.background.loops import Loop, run
 from app.channels.calls import Caller, Timeouts
 from app.channels.neutral import NeutralSender
-from app.domain.callbacks import Callback, ReceiptFact, ReplyFact
+from app.domain.callbacks import Callback, CallbackFacts, ReceiptFact
 from app.domain.ledger import Channel, EntryKind
 from app.domain.pushes import Outcome, PushState
 from app.domain.sending import SendRules
@@ -320,13 +320,10 @@ class _Reader:
     def spend(self, nonce: str) -> None:
         raise NotImplementedError(nonce)
 
-    def receipts_in(self, body: bytes) -> list[ReceiptFact]:
+    def read(self, body: bytes) -> CallbackFacts:
         told = json.loads(body)
-        return [ReceiptFact(key=told["key"], provider_id=told["id"], outcome=Outcome.DELIVERED, happened_at=None)]
-
-    def replies_in(self, body: bytes) -> list[ReplyFact]:
-        del body
-        return []
+        fact = ReceiptFact(key=told["key"], provider_id=told["id"], outcome=Outcome.DELIVERED, happened_at=None)
+        return CallbackFacts(receipts=[fact])
 
 
 def main() -> None:

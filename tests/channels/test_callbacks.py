@@ -16,14 +16,12 @@ from app.channels.callbacks import (
     Shape,
     authenticate,
     echo_of,
-    read_receipts,
-    read_replies,
-    receipts_in,
-    replies_in,
+    facts_in,
 )
 from app.domain.callbacks import (
     Callback,
     CallbackBroken,
+    CallbackFacts,
     CallbackForged,
     CallbackReader,
     CallbackReplayed,
@@ -68,12 +66,17 @@ def never(_nonce: str) -> bool:
     return False
 
 
+def facts(shape: Shape, callback: Callback, *, now: datetime = NOW) -> CallbackFacts:
+    authenticate(shape, callback, secret=SECRET, now=now, is_spent=never)
+    return facts_in(shape, callback.body)
+
+
 def receipts(shape: Shape, callback: Callback, *, now: datetime = NOW) -> list[ReceiptFact]:
-    return read_receipts(shape, callback, secret=SECRET, now=now, is_spent=never)
+    return list(facts(shape, callback, now=now).receipts)
 
 
 def replies(shape: Shape, callback: Callback, *, now: datetime = NOW) -> list[ReplyFact]:
-    return read_replies(shape, callback, secret=SECRET, now=now, is_spent=never)
+    return list(facts(shape, callback, now=now).replies)
 
 
 # --- what they say ----------------------------------------------------------------------------------------------------
@@ -159,7 +162,7 @@ def wechat_text(content: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("shape", "callback", "phone", "key"),
+    ("shape", "callback", "sender", "key"),
     [
         (
             Shape.NEUTRAL,
@@ -210,8 +213,8 @@ def wechat_text(content: str) -> str:
         (Shape.WECHAT, by_query(wechat_text("1")), "openid-1", None),
     ],
 )
-def test_a_reply_tells_who_said_what_and_when(shape: Shape, callback: Callback, phone: str, key: str | None) -> None:
-    assert replies(shape, callback) == [ReplyFact(phone=phone, text="1", happened_at=NOW, key=key)]
+def test_a_reply_tells_who_said_what_and_when(shape: Shape, callback: Callback, sender: str, key: str | None) -> None:
+    assert replies(shape, callback) == [ReplyFact(sender=sender, text="1", happened_at=NOW, key=key)]
     assert not receipts(shape, callback)
 
 
@@ -233,10 +236,9 @@ def test_other_events_of_wechat_are_neither_receipts_nor_replies() -> None:
 
 @pytest.mark.parametrize("shape", ALL)
 def test_a_callback_with_another_secret_is_forged(shape: Shape) -> None:
-    for read in (read_receipts, read_replies):
-        with pytest.raises(CallbackForged) as refused:
-            read(shape, told(shape, secret="another"), secret=SECRET, now=NOW, is_spent=never)
-        assert refused.value.code == "callback_forged"
+    with pytest.raises(CallbackForged) as refused:
+        authenticate(shape, told(shape, secret="another"), secret=SECRET, now=NOW, is_spent=never)
+    assert refused.value.code == "callback_forged"
 
 
 @pytest.mark.parametrize("shape", ALL)
@@ -293,14 +295,19 @@ def test_each_provider_hears_what_it_wants_to_hear(
 def test_the_address_is_shown_to_be_ours_when_wechat_is_set_up(reader: Callable[[Shape], CallbackReader]) -> None:
     # A GET without a body, signed like the rest; whoever serves it answers with its echostr.
     query = {**sign_wechat(SECRET, now=NOW.timestamp()), "echostr": "42"}
-    assert reader(Shape.WECHAT).authenticate(Callback(headers={}, body=b"", query=query))
+    reader(Shape.WECHAT).authenticate(Callback(headers={}, body=b"", query=query))
     with pytest.raises(CallbackForged):
         reader(Shape.WECHAT).authenticate(Callback(headers={}, body=b"", query={**query, "nonce": "another"}))
 
 
-@pytest.mark.parametrize("shape", [Shape.NEUTRAL, Shape.WECHAT])
-def test_a_nonce_that_was_spent_is_a_replay(reader: Callable[[Shape], CallbackReader], shape: Shape) -> None:
-    callbacks, callback = reader(shape), told(shape)
+def test_what_wechat_repeats_as_it_was_is_not_refused(reader: Callable[[Shape], CallbackReader]) -> None:
+    callbacks, callback = reader(Shape.WECHAT), told(Shape.WECHAT)
+    for _ in range(3):
+        callbacks.spend(callbacks.authenticate(callback))
+
+
+def test_a_nonce_that_was_spent_is_a_replay(reader: Callable[[Shape], CallbackReader]) -> None:
+    callbacks, callback = reader(Shape.NEUTRAL), told(Shape.NEUTRAL)
     nonce = callbacks.authenticate(callback)
     # Our own failure: it was not stored, and comes again as it was.
     assert callbacks.authenticate(callback) == nonce
@@ -308,7 +315,7 @@ def test_a_nonce_that_was_spent_is_a_replay(reader: Callable[[Shape], CallbackRe
     with pytest.raises(CallbackReplayed) as refused:
         callbacks.authenticate(callback)
     assert (refused.value.code, refused.value.status) == ("callback_replayed", 409)
-    assert callbacks.authenticate(told(shape)) != nonce
+    assert callbacks.authenticate(told(Shape.NEUTRAL)) != nonce
 
 
 def test_a_nonce_is_remembered_as_long_as_its_signature_is_fresh(
@@ -405,7 +412,7 @@ BROKEN_JSON: list[object] = [b"", b"{", b"\xff", b'{"receipts": {}}', b'{"receip
 @pytest.mark.parametrize("body", BROKEN_JSON)
 def test_a_broken_body_of_our_own_shape_is_told(body: bytes) -> None:
     with pytest.raises(CallbackBroken) as refused:
-        receipts(Shape.NEUTRAL, signed(body)) + replies(Shape.NEUTRAL, signed(body))
+        facts(Shape.NEUTRAL, signed(body))
     assert refused.value.code == "callback_broken"
 
 
@@ -433,15 +440,46 @@ def test_a_receipt_that_names_no_message_or_no_outcome_is_broken(shape: Shape, c
     def body(row: dict[str, Any]) -> bytes:
         return json.dumps({"receipts": [row]} if shape is Shape.NEUTRAL else [row]).encode()
 
-    assert len(receipts_in(shape, body(GOOD_ROWS[shape]))) == 1
+    assert len(facts_in(shape, body(GOOD_ROWS[shape])).receipts) == 1
     with pytest.raises(CallbackBroken):
-        receipts_in(shape, body({**GOOD_ROWS[shape], **change}))
+        facts_in(shape, body({**GOOD_ROWS[shape], **change}))
 
 
 def test_a_receipt_without_a_time_that_can_be_read_is_one_all_the_same() -> None:
     for shape, name in ((Shape.ALIYUN, "report_time"), (Shape.TENCENT, "user_receive_time")):
-        (fact,) = receipts_in(shape, json.dumps([{**GOOD_ROWS[shape], name: "yesterday"}]).encode())
+        (fact,) = facts_in(shape, json.dumps([{**GOOD_ROWS[shape], name: "yesterday"}]).encode()).receipts
         assert fact.happened_at is None
+
+
+def test_a_reply_without_a_time_that_can_be_read_is_one_all_the_same() -> None:
+    row = {"phone_number": "13800001111", "content": "退订", "send_time": "yesterday"}
+    assert replies(Shape.ALIYUN, by_path([row])) == [ReplyFact(sender="13800001111", text="退订", happened_at=None)]
+
+
+ALIYUN_REPLY = {"phone_number": "13800001111", "content": "退订", "send_time": "2026-12-01 10:00:00"}
+NEUTRAL_REPLY = {"from": "13800001111", "text": "退订", "at": "2026-12-01T10:00:00+08:00"}
+
+
+@pytest.mark.parametrize("odd", [{"phone_number": "10086"}, {"phone_number": "85261234567"}, {"content": 7}, None])
+def test_a_reply_that_cannot_be_read_costs_no_other_reply(odd: dict[str, Any] | None) -> None:
+    told_by = facts(Shape.ALIYUN, by_path([ALIYUN_REPLY, None if odd is None else {**ALIYUN_REPLY, **odd}]))
+    assert [(reply.sender, reply.text) for reply in told_by.replies] == [("13800001111", "退订")]
+    assert told_by.unreadable == 1
+
+
+@pytest.mark.parametrize("shape", list(GOOD_ROWS))
+def test_a_receipt_that_cannot_be_read_costs_no_other_receipt(shape: Shape) -> None:
+    odd = {"report_status": "PERHAPS", "success": "perhaps", "status": "perhaps"}
+    rows = [{**GOOD_ROWS[shape], **odd}, GOOD_ROWS[shape], {**GOOD_ROWS[shape], **odd}, 7]
+    content = {"receipts": rows, "replies": [NEUTRAL_REPLY]} if shape is Shape.NEUTRAL else rows
+    told_by = facts_in(shape, json.dumps(content).encode())
+    assert (len(told_by.receipts), told_by.unreadable) == (1, 3)
+    assert len(told_by.replies) == (shape is Shape.NEUTRAL)
+
+
+def test_receipts_that_are_no_list_cost_no_reply() -> None:
+    told_by = facts(Shape.NEUTRAL, signed({"receipts": {}, "replies": [NEUTRAL_REPLY]}))
+    assert (len(told_by.replies), told_by.unreadable) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -454,6 +492,7 @@ def test_a_receipt_without_a_time_that_can_be_read_is_one_all_the_same() -> None
         "<xml><MsgType>text</MsgType><MsgType>event</MsgType></xml>",
         "<xml><a><b>c</b></a></xml>",
         "<xml><MsgType>text</MsgType></xml>",
+        '<?xml version="1.0" encoding="foo"?><xml><MsgType>text</MsgType></xml>',
     ],
 )
 def test_a_broken_body_of_wechat_is_told(xml: str) -> None:
@@ -466,7 +505,7 @@ def test_a_receipt_of_wechat_without_a_number_is_broken(number: str | None) -> N
     callback = told(Shape.WECHAT)
     element = "" if number is None else f"<MsgID>{number}</MsgID>"
     with pytest.raises(CallbackBroken):
-        receipts_in(Shape.WECHAT, callback.body.replace(b"<MsgID>7</MsgID>", element.encode()))
+        facts_in(Shape.WECHAT, callback.body.replace(b"<MsgID>7</MsgID>", element.encode()))
 
 
 @pytest.mark.parametrize("shape", ALL)
@@ -502,7 +541,6 @@ NAMES = sorted(
     | st.lists(st.dictionaries(st.sampled_from(NAMES), JSON_VALUES)).map(lambda rows: json.dumps(rows).encode())
 )
 def test_whatever_a_body_holds_it_is_facts_or_a_fault(shape: Shape, body: bytes) -> None:
-    for read in (receipts_in, replies_in):
-        # Any other error goes through.
-        with contextlib.suppress(CallbackBroken):
-            assert isinstance(read(shape, body), list)
+    # Any other error goes through.
+    with contextlib.suppress(CallbackBroken):
+        assert isinstance(facts_in(shape, body), CallbackFacts)

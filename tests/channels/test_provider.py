@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import pytest
 
-from app.channels.callbacks import Shape, read_receipts
+from app.channels.callbacks import Shape, authenticate, facts_in
 from app.channels.calls import Caller
 from app.channels.neutral import NeutralSender
 from app.domain.callbacks import Callback
@@ -83,13 +83,9 @@ class Listener:
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.heard) >= number, timeout=60)
         clock = SystemClock()
-        return [
-            fact.key
-            for callback in self.heard
-            for fact in read_receipts(
-                Shape.NEUTRAL, callback, secret=SECRET, now=clock.now(), is_spent=lambda _nonce: False
-            )
-        ]
+        for callback in self.heard:
+            authenticate(Shape.NEUTRAL, callback, secret=SECRET, now=clock.now(), is_spent=lambda _nonce: False)
+        return [fact.key for callback in self.heard for fact in facts_in(Shape.NEUTRAL, callback.body).receipts]
 
 
 def gateway(url: str) -> NeutralSender:
