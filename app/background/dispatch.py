@@ -232,7 +232,7 @@ def receipts_loop(house: House) -> Loop:
     def step() -> None:
         # Asked by a reader, who waits for nobody: mostly there is nothing to write.
         with read_session(house.engine) as session:
-            are_waiting = are_receipts_waiting(session)
+            are_waiting = are_receipts_waiting(session, now=house.clock.now())
         if are_waiting:
             now, post = house.clock.now(), post_of(house)
             with write_session(house.engine) as session:

@@ -1,19 +1,22 @@
-"""Forgetting answers kept for Idempotency-Key once no client will ask for them again."""
+"""Forgetting what has served: answers kept for Idempotency-Key, and what providers told long ago."""
 
 from app.background.loops import Loop
 from app.kit.database import write_session
 from app.usecases.idempotency_keys import forget_answers
+from app.usecases.receipts import forget_receipts
 from app.wiring import House
 
 EVERY_S = 3_600.0
 
 
-def forget_old_answers(house: House) -> None:
-    """Drop answers older than a day."""
+def forget_old(house: House) -> None:
+    """Drop answers older than a day, and receipts that were done with half a year ago."""
     with write_session(house.engine) as session:
         forget_answers(session, now=house.clock.now())
+    with write_session(house.engine) as session:
+        forget_receipts(session, now=house.clock.now())
 
 
 def forgetting_loop(house: House) -> Loop:
     """The loop that forgets once an hour."""
-    return Loop("forgetting", EVERY_S, lambda: forget_old_answers(house))
+    return Loop("forgetting", EVERY_S, lambda: forget_old(house))

@@ -3,11 +3,11 @@
 A row is never changed but for its end: who withdraws ends one, who agrees again begins another.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, select, update
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy import ForeignKey, Index, String, exists, select, update
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from app.domain.ledger import Channel
 from app.kit.database import Base
@@ -16,7 +16,8 @@ from app.kit.database import Base
 class Consent(Base):
     """Leave to use one electronic channel; `how` says by what it was given, `ended_how` by what it was withdrawn.
 
-    `address` is where the channel reaches them if that is not their phone (WeChat's open id), sealed for the worker.
+    `address` is where the channel reaches them if that is not their phone (WeChat's open id), sealed for the worker;
+    `address_index` is its keyed digest, by which whoever writes from there is found.
     """
 
     __tablename__ = "consents"
@@ -28,6 +29,7 @@ class Consent(Base):
     given_at: Mapped[datetime]
     how: Mapped[str] = mapped_column(String(60))
     address: Mapped[str | None] = mapped_column(String(200))
+    address_index: Mapped[str | None] = mapped_column(String(60), index=True)
     ended_at: Mapped[datetime | None]
     ended_how: Mapped[str | None] = mapped_column(String(60))
 
@@ -52,11 +54,42 @@ def find_consent(session: Session, *, worker_id: int, channel: Channel) -> Conse
     ).first()
 
 
+def list_by_address(session: Session, *, channel: Channel, address_indexes: Collection[str]) -> list[int]:
+    """The workers whose last consent to a channel names an address, whether it still holds or not; by id."""
+    later = aliased(Consent)
+    has_later = exists().where(
+        later.worker_id == Consent.worker_id, later.channel == Consent.channel, later.id > Consent.id
+    )
+    return list(
+        session.scalars(
+            select(Consent.worker_id)
+            .where(Consent.channel == channel, Consent.address_index.in_(address_indexes), ~has_later)
+            .order_by(Consent.worker_id)
+        )
+    )
+
+
 def add_consent(
-    session: Session, *, worker_id: int, channel: Channel, how: str, now: datetime, address: str | None = None
+    session: Session,
+    *,
+    worker_id: int,
+    channel: Channel,
+    how: str,
+    now: datetime,
+    address: str | None = None,
+    address_index: str | None = None,
 ) -> None:
-    """Note that a person lets a channel be used; `address` is sealed already."""
-    session.add(Consent(worker_id=worker_id, channel=channel, given_at=now, how=how, address=address))
+    """Note that a person lets a channel be used; `address` is sealed already, `address_index` its keyed digest."""
+    session.add(
+        Consent(
+            worker_id=worker_id,
+            channel=channel,
+            given_at=now,
+            how=how,
+            address=address,
+            address_index=address_index,
+        )
+    )
     session.flush()
 
 

@@ -9,12 +9,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, Row, SmallInteger, String, Text, UniqueConstraint, exists, func, select, text
+from sqlalchemy import (
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Row,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    delete,
+    exists,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel
 from app.domain.pushes import MAY_ARRIVE, Answer, Outcome, PushCause, PushState, Unsuitable
 from app.kit.database import Base, Json
+
+_IDS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
 
 class Push(Base):
@@ -113,7 +129,8 @@ class Attempt(Base):
 class Receipt(Base):
     """What a provider told, stored raw before anybody looks into it; `digest` drops a repeat.
 
-    `body` is sealed: gateways name the phone in it.
+    `body` is sealed: gateways name the phone in it. `look_again_at` is when one that was looked at, and spoke of a
+    message that is not known yet, has its turn again.
     """
 
     __tablename__ = "receipts"
@@ -125,6 +142,7 @@ class Receipt(Base):
     body: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime]
     applied_at: Mapped[datetime | None] = mapped_column(index=True)
+    look_again_at: Mapped[datetime | None]
     note: Mapped[str] = mapped_column(String(80), default="")
 
 
@@ -156,6 +174,14 @@ def lock_push(session: Session, push_id: int) -> Push | None:
     return session.scalars(
         select(Push).where(Push.id == push_id).with_for_update().execution_options(populate_existing=True)
     ).first()
+
+
+def lock_pushes(session: Session, push_ids: Iterable[int]) -> None:
+    """Lock pushes until the transaction ends, in the order of their ids, as whoever locks several must."""
+    numbers = sorted({*push_ids})
+    for start in range(0, len(numbers), _IDS_AT_ONCE):
+        chosen = select(Push.id).where(Push.id.in_(numbers[start : start + _IDS_AT_ONCE]))
+        session.execute(chosen.order_by(Push.id).with_for_update()).all()
 
 
 def lock_undelivered(session: Session, *, worker_id: int, posting_id: int) -> Push | None:
@@ -284,18 +310,26 @@ def find_first_try(session: Session, attempt: Attempt) -> datetime | None:
     )
 
 
-def find_attempt(session: Session, *, provider: str, key: str | None, provider_id: str | None) -> Attempt | None:
-    """The attempt that a receipt speaks of: by our key, else by the provider's own number."""
-    condition = Attempt.key == key if key is not None else Attempt.provider_id == provider_id
-    return session.scalars(select(Attempt).where(Attempt.provider == provider, condition)).first()
+def find_attempt_by_key(session: Session, key: str) -> Attempt | None:
+    """The attempt that bears our key, whoever it was sent by."""
+    return session.scalars(select(Attempt).where(Attempt.key == key)).first()
 
 
-def find_latest_push(session: Session, *, worker_ids: Sequence[int], channel: Channel, since: datetime) -> Push | None:
-    """The push that was last sent to one of these people on a channel, not before an instant."""
+def find_attempt_by_number(session: Session, *, provider: str, provider_id: str) -> Attempt | None:
+    """The attempt to which a provider has given its own number."""
+    return session.scalars(
+        select(Attempt).where(Attempt.provider == provider, Attempt.provider_id == provider_id)
+    ).first()
+
+
+def find_latest_push(
+    session: Session, *, worker_ids: Sequence[int], channel: Channel, since: datetime, until: datetime
+) -> Push | None:
+    """The push that was last sent to one of these people on a channel between two instants, both included."""
     return session.scalars(
         select(Push)
         .join(Attempt, Attempt.push_id == Push.id)
-        .where(Push.worker_id.in_(worker_ids), Attempt.channel == channel, Attempt.left_at >= since)
+        .where(Push.worker_id.in_(worker_ids), Attempt.channel == channel, Attempt.left_at.between(since, until))
         .order_by(Attempt.left_at.desc(), Push.id.desc())
     ).first()
 
@@ -379,17 +413,27 @@ def find_receipt(session: Session, digest: str) -> Receipt | None:
     return session.scalars(select(Receipt).where(Receipt.digest == digest)).first()
 
 
-def has_unapplied_receipts(session: Session) -> bool:
-    """Whether there is a receipt that nothing was made of yet."""
-    return session.scalar(select(Receipt.id).where(Receipt.applied_at.is_(None)).limit(1)) is not None
+def has_unapplied_receipts(session: Session, *, now: datetime) -> bool:
+    """Whether there is a receipt that is to be looked at."""
+    return session.scalar(select(Receipt.id).where(_is_to_be_looked_at(now)).limit(1)) is not None
 
 
-def lock_unapplied_receipts(session: Session, *, limit: int) -> Sequence[Receipt]:
-    """Receipts that nothing was made of yet, oldest first."""
+def lock_unapplied_receipts(session: Session, *, now: datetime, limit: int) -> Sequence[Receipt]:
+    """Receipts that are to be looked at, oldest first."""
     return session.scalars(
         select(Receipt)
-        .where(Receipt.applied_at.is_(None))
+        .where(_is_to_be_looked_at(now))
         .order_by(Receipt.id)
         .limit(limit)
         .with_for_update(skip_locked=True)
     ).all()
+
+
+def forget_receipts(session: Session, *, applied_before: datetime) -> None:
+    """Drop receipts that were done with before an instant."""
+    session.execute(delete(Receipt).where(Receipt.applied_at < applied_before))
+
+
+def _is_to_be_looked_at(now: datetime) -> ColumnElement[bool]:
+    is_due = Receipt.look_again_at.is_(None) | (Receipt.look_again_at <= now)
+    return Receipt.applied_at.is_(None) & is_due

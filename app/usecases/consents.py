@@ -5,11 +5,13 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.domain.ledger import Channel
-from app.kit.encrypted import Place, seal, unseal
+from app.kit.encrypted import Place, blind_index, blind_indexes, seal, unseal
 from app.kit.errors import Invalid
 from app.kit.keys import KeyRing
 from app.store import consents as store
 from app.store.audit import record_act
+
+_ADDRESS = "consents.address"
 
 
 class ChannelNotElectronic(Invalid):
@@ -42,8 +44,15 @@ def give_consent(
         if address is None or address == read_address(known, keys=keys):
             return
         store.end_consent(session, worker_id=worker_id, channel=channel, how="new_address", now=now)
-    sealed = None if address is None else seal(keys, address, place=_place(worker_id))
-    store.add_consent(session, worker_id=worker_id, channel=channel, how=how, now=now, address=sealed)
+    store.add_consent(
+        session,
+        worker_id=worker_id,
+        channel=channel,
+        how=how,
+        now=now,
+        address=None if address is None else seal(keys, address, place=_place(worker_id)),
+        address_index=None if address is None else blind_index(keys, address, purpose=_ADDRESS),
+    )
     record_act(
         session, actor=actor, action="give_consent", subject=f"workers/{worker_id}", now=now, detail=channel.value
     )
@@ -62,6 +71,15 @@ def end_consent(session: Session, *, worker_id: int, channel: Channel, how: str,
 def read_address(consent: store.Consent, *, keys: KeyRing) -> str | None:
     """Where a channel reaches a person, if it is not their phone."""
     return None if consent.address is None else unseal(keys, consent.address, place=_place(consent.worker_id))
+
+
+def find_by_address(session: Session, *, channel: Channel, address: str, keys: KeyRing) -> list[int]:
+    """The workers whom a channel reaches at an address, by id; also who has withdrawn since, for they may still answer.
+
+    An address that was given up for another one is theirs no more.
+    """
+    indexes = blind_indexes(keys, address, purpose=_ADDRESS)
+    return store.list_by_address(session, channel=channel, address_indexes=indexes)
 
 
 def _place(worker_id: int) -> Place:

@@ -14,12 +14,14 @@ from app.background.dispatch import receipts_loop
 from app.domain.callbacks import Callback
 from app.domain.ledger import EntryKind, Grade
 from app.domain.pushes import Answer, PushState
+from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
 from app.main import create_app
 from app.settings import Settings
 from app.store.pushes import Attempt, Push, Receipt
 from app.usecases.dispatch import carry_out, claim_ready, settle
 from app.usecases.ledger import list_entries
+from app.usecases.receipts import LOOK_AGAIN
 from app.wiring import House, build_callbacks
 from tests.api.conftest import caller
 from tests.channels.provider import SECRET, sign_callback, sign_wechat
@@ -194,7 +196,9 @@ async def test_too_much_is_refused(provider: httpx.AsyncClient, served: House) -
     assert count(served) == 0
 
 
-async def test_a_receipt_before_the_message_is_known_waits(provider: httpx.AsyncClient, served: House) -> None:
+async def test_a_receipt_before_the_message_is_known_waits(
+    provider: httpx.AsyncClient, served: House, clock: FixedClock
+) -> None:
     await tell(provider, served, receipt("not-yet"))
     receipts_loop(served).step()
     with read_session(served.engine) as session:
@@ -202,6 +206,7 @@ async def test_a_receipt_before_the_message_is_known_waits(provider: httpx.Async
     key = sent(served)
     with write_session(served.engine) as session:
         session.scalars(select(Attempt).where(Attempt.key == key)).one().key = "not-yet"
+    clock.advance(LOOK_AGAIN)
     receipts_loop(served).step()
     with read_session(served.engine) as session:
         assert session.scalars(select(Push.state)).one() is PushState.DELIVERED

@@ -35,7 +35,10 @@ def take_answer(
     answer: Annotated[str, Form()] = "",
     why: Annotated[str, Form()] = "",
 ) -> Response:
-    """Take what the person says: interested, not suitable and why, call me, or just seen."""
+    """Take what the person says: interested, not suitable and why, call me, or just seen.
+
+    It is written as said in the inbox, whichever channel the link came by: links are passed on, and the page is one.
+    """
     house: House = request.app.state.house
     given = next((each for each in Answer if each.value == answer), None)
     reason = next((each for each in Unsuitable if each.value == why), None)
