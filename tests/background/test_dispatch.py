@@ -23,7 +23,7 @@ from app.kit.database import open_engine, read_session, write_session
 from app.kit.errors import Busy
 from app.kit.keys import KeyRing
 from app.settings import Settings
-from app.store.pushes import Attempt, Push
+from app.store.pushes import Attempt, Push, Receipt
 from app.usecases.dispatch import Post
 from app.usecases.pushes import Letter
 from app.wiring import House
@@ -308,6 +308,9 @@ def test_what_is_not_known_yet_of_messages_sets_nobody_aside(bare: House, clock:
 
 def test_pushes_end_in_time_whatever_receipts_hold(bare: House, clock: FixedClock) -> None:
     add_pushes(bare, 2, post_of(Teller()))
+    unreadable = {"provider": "teller", "digest": "0" * 64, "body": "nobody can open this"}
+    with write_session(bare.engine) as session:
+        session.add(Receipt(channel=Channel.SMS, received_at=clock.now(), **unreadable))
     clock.advance(timedelta(days=7, seconds=-1))
     push_expiry_loop(bare).step()
     assert states_of(bare) == [PushState.QUEUED] * 2
