@@ -43,7 +43,7 @@ if __name__ == "__main__":
     ids, left = index.places_left()
     rules = PlanRules()
     jobs = {each: str(each - each % ROWS_OF_ONE_JOB // (ROWS_OF_ONE_JOB - 1)) for each in ids.tolist()}
-    recipients = Recipients(rules=rules, known={}, jobs=jobs, taken={})
+    recipients = Recipients(rules=rules, known={}, jobs=jobs, held={}, taken={})
     rooms = (left * rules.people_per_place).astype(np.int64)
     first = index.rank_many(seekers, 1).ids[:, 0].tolist()
     persons = []

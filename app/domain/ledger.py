@@ -130,7 +130,7 @@ class Entry:
             skill_permille, metres, reach_metres, reasons. All of these, where it was a talk, also minutes and said.
         ANSWER: push, answer ("interested", "unsuitable", "call_me", "seen"), why.
         REFUSAL: service (kind that was refused, None: all). ATTEMPT: service.
-        START: posting. PRIORITY: posting, project, place (in the order, from 1).
+        START: posting. PRIORITY: posting, project, place (in the order, from 1), placed (whether they were given one).
         LAST_RESORT: step ("proposed", "approved", "declined"), reasons (what the ledger showed: "<figure>:<number>").
         STRIKE: none (the note tells why). ERASURE: entries (of each the person had "<id>:<SHA-256 of its columns>").
     """
@@ -147,3 +147,10 @@ class Entry:
     refers_to: int | None = None
     facts: Mapping[str, Fact] = field(default_factory=dict)
     note: str | None = field(default=None, repr=False)
+
+    @property
+    def takes_place_of(self) -> int | None:
+        """The posting of which the person holds a place by this entry: they began there, or were placed by priority."""
+        takes = self.kind is EntryKind.START or (self.kind is EntryKind.PRIORITY and self.facts.get("placed") is True)
+        posting = self.facts.get("posting") if takes else None
+        return posting if isinstance(posting, int) else None

@@ -13,9 +13,23 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, String, Text, and_, delete, false, func, insert, or_, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    String,
+    Text,
+    and_,
+    delete,
+    exists,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from app.domain.entries import check_facts, check_text, columns, unreadable_columns
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
@@ -52,6 +66,15 @@ class LedgerEntry(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(Json)
     note: Mapped[str | None] = mapped_column(Text)
     commitment: Mapped[str] = mapped_column(String(64))
+
+
+class TakenPlace(Base):
+    """Which entries hold a place of which posting, so that they are found; that one is struck is seen on reading."""
+
+    __tablename__ = "taken_places"
+
+    posting_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    entry_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +140,7 @@ class LedgerCheckpoint(Base):
 
 
 def add_entries(session: Session, entries: Sequence[Entry], commitments: Sequence[str]) -> None:
-    """Append entries whose ids are known, each with its commitment."""
+    """Append entries whose ids are known, each with its commitment, and note the places that are taken by them."""
     if entries:
         # On the connection: the session would look at each row by itself.
         session.connection().execute(
@@ -141,6 +164,27 @@ def add_entries(session: Session, entries: Sequence[Entry], commitments: Sequenc
                 for entry, commitment in zip(entries, commitments, strict=True)
             ],
         )
+    taken = [(entry.takes_place_of, entry.id) for entry in entries if entry.takes_place_of is not None]
+    if taken:
+        rows = [{"posting_id": posting_id, "entry_id": entry_id} for posting_id, entry_id in taken]
+        session.connection().execute(insert(TakenPlace), rows)
+
+
+def list_takers(session: Session, posting_ids: Collection[int]) -> dict[int, set[int]]:
+    """Of each of these postings the people who hold a place by an entry that is not struck; nobody, no row."""
+    numbers, found = sorted({*posting_ids}), dict[int, set[int]]()
+    strike = aliased(LedgerEntry)
+    is_struck_now = exists().where(strike.refers_to == LedgerEntry.id, strike.kind == EntryKind.STRIKE)
+    for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
+        chosen = (
+            select(TakenPlace.posting_id, LedgerEntry.worker_id)
+            .join(LedgerEntry, LedgerEntry.id == TakenPlace.entry_id)
+            .where(TakenPlace.posting_id.in_(numbers[start : start + _NUMBERS_AT_ONCE]), ~is_struck_now)
+        )
+        for posting_id, worker_id in session.execute(chosen):
+            if worker_id is not None:
+                found.setdefault(posting_id, set()).add(worker_id)
+    return found
 
 
 def find_entry(session: Session, entry_id: int, *, to_strike: bool = False) -> Entry | None:

@@ -22,6 +22,7 @@ from app.kit.database import is_busy
 from app.kit.keys import KeyRing
 from app.store import consents, identities, postings, workers
 from app.store import pushes as store
+from app.store.postings import Posting
 from app.store.pushes import Attempt, Push
 from app.usecases.consents import read_address
 from app.usecases.pushes import (
@@ -38,6 +39,7 @@ from app.usecases.pushes import (
     reroute,
     undo_sending,
 )
+from app.usecases.vacancies import places_left
 
 ACTOR = "dispatch"
 PUT_ASIDE = timedelta(hours=1)
@@ -279,7 +281,7 @@ def _claim_sending(
     session: Session, post: Post, attempt: Attempt, push: Push, *, now: datetime, keys: KeyRing
 ) -> Claim | None:
     posting = postings.find_posting(session, push.posting_id)
-    if posting is None or push.expires_at <= now or not is_open(posting, at=now) or posting.openings <= 0:
+    if posting is None or push.expires_at <= now or not _is_to_be_had(session, posting, push, now=now):
         expire_push(session, push, attempt, why="time_over" if push.expires_at <= now else "posting_over", now=now)
         return None
     to = _address(session, attempt.channel, push.worker_id, now=now, keys=keys)
@@ -304,6 +306,12 @@ def _claim_sending(
         left_at=now,
         message=Message(key=attempt.key, to=to, template=letter.template, values=letter.values, text=letter.text),
     )
+
+
+def _is_to_be_had(session: Session, posting: Posting, push: Push, *, now: datetime) -> bool:
+    """Whether a posting is open and has a place that somebody could still be given."""
+    left = places_left(session, [posting], worker_id=push.worker_id)[posting.id]
+    return is_open(posting, at=now) and left > 0
 
 
 def _when(push: Push, departures: Collection[datetime], rules: SendRules, *, now: datetime) -> datetime | None:

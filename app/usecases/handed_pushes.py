@@ -14,6 +14,7 @@ from app.usecases.obligations import TalkedPush
 from app.usecases.placements import PostingUnknown
 from app.usecases.plans import profile_of
 from app.usecases.pushes import is_open, job_of
+from app.usecases.vacancies import places_left
 from app.usecases.workers import WorkerUnknown
 
 
@@ -56,7 +57,7 @@ def judge_posting(
         posting=posting_id,
         job=job_of(posting),
         is_open=is_open(posting, at=at),
-        places=posting.openings,
+        places=places_left(session, [posting], worker_id=worker_id)[posting_id],
         bar=None if fits is not None else "not_listed" if found is None else getattr(found, "code", None),
         skill_permille=0 if fits is None else round(fits.parts["skill"] * 1000),
         metres=0 if fits is None or fits.distance_km is None else round(fits.distance_km * 1000),

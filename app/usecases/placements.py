@@ -17,10 +17,12 @@ from app.kit.clock import china_date
 from app.kit.errors import Conflict, FieldFault, Forbidden, Invalid, NotFound
 from app.kit.keys import KeyRing
 from app.store import postings, spells, workers
+from app.store.ledger import list_takers
 from app.usecases.ledger import EntryDraft, append_entries, append_entry, list_entries
 from app.usecases.obligations import NoOpenSpell, read_rules
 from app.usecases.pushes import is_open
 from app.usecases.spells import close_spell
+from app.usecases.vacancies import places_left
 
 PROPOSED, APPROVED, DECLINED = "proposed", "approved", "declined"
 DECIDERS = "officer/"
@@ -213,7 +215,7 @@ def _step(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """People for a posting in their order: who gets a place, who waits; an entry for each who was put before others."""
+    """People for a posting in their order: who has a place, who waits, and what was written of it."""
 
     placed: tuple[int, ...]
     waiting: tuple[int, ...]
@@ -223,10 +225,10 @@ class Placement:
 def place_by_priority(
     session: Session, posting_id: int, candidates: Sequence[int], *, now: datetime, actor: str, keys: KeyRing
 ) -> Placement:
-    """Put people in the order of plan 8.9 for a work-relief posting that has fewer places than there are people.
+    """Share out the places that a work-relief posting has left, in the order of plan 8.9.
 
-    An entry is written for each who was put before somebody whom the ranking had before them, once a posting. Where
-    there are places for all, nobody is put before anybody.
+    An entry is written for each who is given a place, which is theirs from then on, and for each who waits but was put
+    before somebody whom the ranking had before them, once a posting. Who holds a place already keeps it.
 
     Args:
         session: a transaction that the caller commits.
@@ -250,17 +252,19 @@ def place_by_priority(
         raise Invalid(fields=[FieldFault("candidates", "twice", "同一个人写了两次，请核对")])
     if set(candidates) - workers.list_homes(session, candidates).keys():
         raise Invalid(fields=[FieldFault("candidates", "worker_unknown", "有的编号没有这个人，请核对")])
-    places = posting.openings
-    if len(candidates) <= places:
-        return Placement(placed=tuple(candidates), waiting=(), entries=())
     today = china_date(now)
     order = work_relief_order(candidates, workers.list_statuses(session, on=today, worker_ids=candidates))
+    held = list_takers(session, [posting_id]).get(posting_id, set())
+    others = [worker_id for worker_id in order if worker_id not in held]
+    free = places_left(session, [posting])[posting_id]
+    given = others[:free]
     rank = {worker_id: number for number, worker_id in enumerate(candidates)}
     told = _told_before(session, posting_id, candidates)
     preferred = [
         (number, worker_id)
         for number, worker_id in enumerate(order, 1)
-        if worker_id not in told and any(rank[behind] < rank[worker_id] for behind in order[number:])
+        if worker_id in given
+        or (worker_id not in held | told and any(rank[behind] < rank[worker_id] for behind in order[number:]))
     ]
     spell_of = {
         spell.worker_id: spell.id
@@ -277,16 +281,26 @@ def place_by_priority(
                 happened_at=now,
                 now=now,
                 actor=actor,
-                facts={"posting": posting_id, "project": posting.programme, "place": number},
+                facts={
+                    "posting": posting_id,
+                    "project": posting.programme,
+                    "place": number,
+                    "placed": worker_id in given,
+                },
             )
             for number, worker_id in preferred
         ],
         keys=keys,
     )
-    return Placement(placed=tuple(order[:places]), waiting=tuple(order[places:]), entries=tuple(entries))
+    return Placement(
+        placed=tuple(worker_id for worker_id in order if worker_id in held or worker_id in given),
+        waiting=tuple(others[free:]),
+        entries=tuple(entries),
+    )
 
 
 def _told_before(session: Session, posting_id: int, candidates: Sequence[int]) -> set[int | None]:
+    """Of whom an entry tells already that they were put before others at this posting."""
     entries = list_entries(session, worker_ids=candidates)
     struck = {entry.refers_to for entry in entries if entry.kind is EntryKind.STRIKE}
     return {

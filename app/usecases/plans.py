@@ -592,6 +592,7 @@ def _rooms(index: _Places, recipients: Recipients) -> tuple[NDArray[np.int64], N
     offered = np.array([each in recipients.jobs for each in ids.tolist()], np.bool_)
     ids, left = ids[offered], left[offered]
     taken = np.array([recipients.taken.get(each, 0) for each in ids.tolist()], np.int64)
+    left = np.maximum(left - np.array([recipients.held.get(each, 0) for each in ids.tolist()], np.int64), 0)
     rooms = np.floor(left * recipients.rules.people_per_place).astype(np.int64) - taken
     return ids, np.maximum(rooms, 0)
 
@@ -742,7 +743,8 @@ def _still_wanted(
             still.append(each)
             continue
         job, person = stands.jobs.get(each.posting_id), stands.of(each.worker_id)
-        room = stands.rules.people_per_place * openings.get(each.posting_id, 0)
+        left = openings.get(each.posting_id, 0) - stands.held.get(each.posting_id, 0)
+        room = stands.rules.people_per_place * left
         if job is None or taken.get(each.posting_id, 0) >= room:
             over += 1
         elif job in person.jobs or not _is_owed_still(each, person, given.get(each.worker_id, 0)):

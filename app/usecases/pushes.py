@@ -27,6 +27,7 @@ from app.store.ledger import find_entry, find_strike
 from app.store.postings import Posting
 from app.store.pushes import Attempt, Push, PushChange
 from app.usecases.ledger import append_entry
+from app.usecases.vacancies import places_left
 
 LINK_CHARACTERS = 10  # 60 bits: what a text message has room for, and too many to try over the network
 # Not `sending`: somebody holds it, and when the lease is over it is uncertain.
@@ -494,7 +495,7 @@ def _facts_of(session: Session, push: Push, *, happened_at: datetime) -> dict[st
         "posting": push.posting_id,
         "job": push.job,
         "is_open": is_open(posting, at=happened_at),
-        "places": 0 if posting is None else posting.openings,
+        "places": 0 if posting is None else places_left(session, [posting], worker_id=push.worker_id)[posting.id],
         "bar": match.get("bar"),
         "skill_permille": int(match.get("skill_permille", 0)),
         "metres": int(match.get("metres", 0)),

@@ -19,6 +19,7 @@ from app.kit.clock import china_date
 from app.store import policies, postings
 from app.store import pushes as store
 from app.store import spells as spells_store
+from app.store.ledger import list_takers
 from app.store.postings import Posting
 from app.usecases.ledger import list_entries
 from app.usecases.obligations import read_rules
@@ -70,13 +71,14 @@ class Recipient:
 class Recipients:
     """Recipients by worker, only those of whom something is known; and what is open.
 
-    `jobs` tells of each posting that may be sent which job it is; `taken` to how many people it was sent who have not
-    declined, and to whom it may still come.
+    `jobs` tells of each posting that may be sent which job it is; `held` how many of its places somebody has by the
+    ledger; `taken` to how many people it was sent who have not declined, and to whom it may still come.
     """
 
     rules: PlanRules
     known: Mapping[int, Recipient]
     jobs: Mapping[int, str]
+    held: Mapping[int, int]
     taken: Mapping[int, int]
 
     def of(self, worker_id: int) -> Recipient:
@@ -147,6 +149,7 @@ def read_recipients(
         rules=load_plan_rules(session, now=now),
         known=known,
         jobs=jobs,
+        held={posting: len(people) for posting, people in list_takers(session, jobs).items()},
         taken=store.count_people_by_posting(session, over=_OVER, posting_ids=posting_ids),
     )
 

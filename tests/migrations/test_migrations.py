@@ -97,6 +97,19 @@ def test_each_revision_goes_up_down_and_up_again_and_keeps_the_rows(engine: Engi
     assert migrations.check(engine).current == revisions()[-1]
 
 
+def test_who_had_begun_to_work_before_places_were_counted_holds_one(engine: Engine) -> None:
+    migrations.upgrade(engine, to="0005")
+    with engine.begin() as connection:
+        ledger = next(table for table in tables_of(connection) if table.name == "ledger")
+        told = {column.name: made_up(column) for column in ledger.columns}
+        rows_of = [("start", {"posting": 7}), ("start", {"posting": None}), ("priority", {"posting": 7})]
+        for number, (kind, facts) in enumerate(rows_of, 1):
+            connection.execute(ledger.insert().values({**told, "id": number, "kind": kind, "facts": facts}))
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        assert rows(connection)["taken_places"] == [{"posting_id": 7, "entry_id": 1}]
+
+
 def test_the_head_has_the_tables_of_the_code(database: Engine) -> None:
     state = migrations.check(database, METADATA)
     assert state.drift == ()

@@ -9,21 +9,26 @@ from typing import Any
 import pytest
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
+from app.domain.obligations import Why
 from app.domain.postings import PostingKind, PostingState
 from app.domain.pushes import Answer, Unsuitable
 from app.domain.spells import SpellEnd
 from app.domain.workers import Status
 from app.kit.database import read_session, write_session
 from app.kit.errors import Fault, Invalid
+from app.store.postings import list_postings
+from app.usecases.handed_pushes import judge_posting
 from app.usecases.ledger import LedgerEntryUnknown, list_entries, read_note, strike_entry
 from app.usecases.obligations import (
     BrokerUnknown,
     Guidance,
     NoOpenSpell,
+    TalkedPush,
     record_answer,
     record_attempt,
     record_refusal,
     require_writer,
+    why_uncounted,
 )
 from app.usecases.placements import (
     LastResortNotOfficers,
@@ -39,8 +44,9 @@ from app.usecases.placements import (
     record_start,
 )
 from app.usecases.spells import find_open_spell
+from app.usecases.vacancies import places_left
 from app.wiring import House
-from tests.houses import add_posting
+from tests.houses import add_posting, with_matchmaker
 from tests.people import ALLEVIATED, LONG_AGO, add_person
 from tests.usecases.test_obligations import DAY, PUSH, TODAY, codes, record, register
 
@@ -197,7 +203,7 @@ def crowd(house: House) -> list[int]:
 
 
 def relief(house: House, **given: Any) -> int:
-    return add_posting(house, kind=PostingKind.WORK_RELIEF, openings=2, **given)
+    return add_posting(house, **{"kind": PostingKind.WORK_RELIEF, "openings": 2, **given})
 
 
 def put(house: House, posting: int, people: list[int]) -> Any:
@@ -216,15 +222,65 @@ def test_scarce_places_in_work_relief_go_by_priority_and_who_was_put_before_othe
         (EntryKind.PRIORITY, hard, 3),
         (EntryKind.PRIORITY, hard_too, 4),
     ]
-    assert found.entries[0].facts == {"posting": posting, "project": None, "place": 1}
+    assert found.entries[0].facts == {"posting": posting, "project": None, "place": 1, "placed": True}
+    assert [entry.facts["placed"] for entry in found.entries] == [True, True, False, False]
     again = put(house, posting, people)
-    assert (again.placed, again.entries) == (found.placed, ())
+    assert (again.placed, again.waiting, again.entries) == (found.placed, found.waiting, ())
 
 
-def test_where_there_are_places_for_all_nobody_is_put_before_anybody(house: House) -> None:
+def test_where_there_are_places_for_all_each_is_given_one_and_it_is_told(house: House) -> None:
     people, posting = crowd(house), relief(house)
-    found = put(house, posting, people[2:4])
-    assert (found.placed, found.waiting, found.entries) == (tuple(people[2:4]), (), ())
+    hard, poor = people[2:4]
+    found = put(house, posting, [hard, poor])
+    assert (found.placed, found.waiting) == ((poor, hard), ())
+    assert [(entry.worker_id, entry.facts["placed"]) for entry in found.entries] == [(poor, True), (hard, True)]
+
+
+def test_places_are_given_once_and_whoever_has_one_keeps_it(house: House) -> None:
+    people, posting = crowd(house), relief(house)
+    first, second, _, poor, _, poor_too = people
+    given = put(house, posting, [first])
+    assert left(house, posting) == 1
+    # The other place goes by the order of the plan, and nobody loses what was given to them.
+    found = put(house, posting, [first, second, poor, poor_too])
+    assert (found.placed, found.waiting) == ((poor, first), (poor_too, second))
+    assert [(entry.worker_id, entry.facts["placed"]) for entry in found.entries] == [(poor, True), (poor_too, False)]
+    assert left(house, posting) == 0
+    # A place that was struck is free again, and goes to whoever is next.
+    strike(house, given.entries[0].id)
+    again = put(house, posting, [second, poor_too])
+    assert (again.placed, again.waiting) == ((poor_too,), (second,))
+    assert [(entry.worker_id, entry.facts["placed"]) for entry in again.entries] == [(poor_too, True)]
+
+
+def test_a_place_is_taken_by_whoever_begins_and_by_nobody_twice(house: House) -> None:
+    posting, other = relief(house, openings=3), relief(house, openings=3)
+    placed, new = register(house, on=OPENED), register(house, on=OPENED)
+    put(house, posting, [placed])
+    start(house, placed, posting_id=posting)
+    start(house, new, posting_id=None)
+    assert (left(house, posting), left(house, other)) == (2, 3)
+    begun = start(house, new, posting_id=posting)
+    start(house, new, posting_id=posting)
+    assert (left(house, posting), left(house, posting, worker_id=new)) == (1, 2)
+    assert both_left(house, posting, other) == {posting: 1, other: 3}
+    strike(house, begun.id)
+    assert left(house, posting) == 1
+    start(house, register(house, on=OPENED), posting_id=posting)
+    start(house, register(house, on=OPENED), posting_id=posting)
+    assert left(house, posting) == 0
+
+
+def test_a_posting_whose_places_are_taken_has_none_for_whoever_is_told_of_it(house: House) -> None:
+    posting = relief(house, openings=1)
+    taker, other = register(house, on=OPENED), register(house, on=OPENED)
+    at_work = with_matchmaker(house)
+    assert judged(at_work, other, posting).places == 1
+    put(house, posting, [taker])
+    assert (judged(at_work, taker, posting).places, judged(at_work, other, posting).places) == (1, 0)
+    told = record(house, other, judged(at_work, other, posting))
+    with read_session(house.engine) as session:
+        assert why_uncounted(session, told, now=house.clock.now()) is Why.NO_PLACES
 
 
 def test_priority_is_for_open_work_relief_and_for_people_who_are_there_once(house: House) -> None:
@@ -240,6 +296,27 @@ def test_priority_is_for_open_work_relief_and_for_people_who_are_there_once(hous
             put(house, relief(house), wrong)
         assert codes(refused.value) == [("candidates", code)]
     assert count_entries(house) == 0
+
+
+def both_left(house: House, *numbers: int, worker_id: int | None = None) -> dict[int, int]:
+    with read_session(house.engine) as session:
+        found = [posting for posting, _ in list_postings(session, numbers)]
+        return places_left(session, found, worker_id=worker_id)
+
+
+def left(house: House, posting: int, *, worker_id: int | None = None) -> int:
+    return both_left(house, posting, worker_id=worker_id)[posting]
+
+
+def strike(house: House, entry: int) -> None:
+    with write_session(house.engine) as session:
+        strike_entry(session, entry, why="记错了", actor="clerk/3", now=house.clock.now(), keys=house.keys)
+
+
+def judged(house: House, person: int, posting: int) -> TalkedPush:
+    assert house.matchmaker is not None
+    with read_session(house.engine) as session:
+        return judge_posting(session, house.matchmaker, worker_id=person, posting_id=posting, at=house.clock.now())
 
 
 # --- starts, refusals, attempts, answers ------------------------------------------------------------------------------

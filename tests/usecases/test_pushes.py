@@ -22,7 +22,7 @@ from app.store.postings import Posting
 from app.store.pushes import Attempt, FollowUp, Push, PushChange
 from app.usecases.consents import end_consent, give_consent
 from app.usecases.dispatch import Claim, Post, carry_out, claim_ready, give_back, settle
-from app.usecases.ledger import list_entries, strike_entry
+from app.usecases.ledger import append_entry, list_entries, strike_entry
 from app.usecases.pushes import (
     PushCannotBecome,
     PushNotFound,
@@ -647,6 +647,28 @@ def test_a_push_that_arrives_is_one_entry_with_all_that_it_must_be_judged_by(
         "reach_metres": 20_000,
         "reasons": ["near_home"],
     }
+
+
+def test_what_arrives_when_others_have_taken_the_places_says_so(session: Session, key_ring: KeyRing) -> None:
+    post = post_of(Teller(says=lambda _: Report(outcome=Outcome.DELIVERED, provider="teller")))
+    worker, other, third = add_people(session, 3, keys=key_ring)
+    posting = add_posting(session, openings=2)
+    for person in (worker, other):
+        append_entry(
+            session,
+            kind=EntryKind.START,
+            worker_id=person,
+            happened_at=NOW,
+            now=NOW,
+            actor="clerk/1",
+            facts={"posting": posting},
+            keys=key_ring,
+        )
+    for person in (worker, third):
+        push_to(session, person, posting, post, keys=key_ring)
+    step(session, post, key_ring)
+    places = {entry.worker_id: entry.facts["places"] for entry in list_entries(session) if entry.kind is EntryKind.PUSH}
+    assert places == {worker: 1, third: 0}
 
 
 def test_what_arrives_when_the_posting_is_over_says_so(session: Session, key_ring: KeyRing) -> None:
