@@ -21,7 +21,7 @@ from app.cli.follow_ups import reached, waiting
 from app.cli.imports import imports
 from app.cli.ledger import exports, ledger
 from app.cli.matches import match
-from app.cli.obligations import due, person
+from app.cli.obligations import due, person, totals
 from app.cli.pushes import pushes
 from app.cli.records import close_a_spell, decide, open_spell, place, propose, record, status, strike
 from app.cli.serving import serve, up, work
@@ -56,6 +56,7 @@ app.add_typer(pushes, name="push")
 app.add_typer(staff, name="staff")
 ledger.command("due", help="谁的应尽服务超期了、快到期，下一步做什么；只查，不改动。")(due)
 ledger.command("person", help="一个人的应尽服务：做到几次、凭什么算、哪些不算；只查，不改动。")(person)
+ledger.command("totals", help="应尽服务合计：要做、做到、凭什么算、做晚了几次；只查，不改动。")(totals)
 ledger.command("watch", help="看看哪些记录像是凑数的，列出是台账第几条；只查，不改动。")(watch_ledger)
 ledger.command("strike", help="把一条作废：它还在台账里，但不再算数。")(strike)
 ledger.command("open", help="登记失业：从这天起应尽服务开始算。")(open_spell)

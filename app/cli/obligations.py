@@ -1,4 +1,7 @@
-"""`jiujin ledger due`, `ledger person`: who lacks what of what is owed, and what to do next. People are but numbers."""
+"""`jiujin ledger due`, `person`, `totals`: who lacks what of what is owed, what to do next, and all of it counted.
+
+People are but numbers.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -12,13 +15,23 @@ from app.api.duties import due_out, group_name
 from app.cli.databases import matchmaker_of, require_current_schema
 from app.cli.terminal import AsJson, DataFolder, answer, at_work
 from app.domain.ledger import Entry, EntryKind, Grade
-from app.domain.obligations import SERVICES, SpellDuties
+from app.domain.obligations import SERVICES, DutyState, SpellDuties, Totals
 from app.kit.database import HIGHEST_ID, read_session
 from app.usecases.areas import AreaBook
-from app.usecases.obligations import DueBy, DueList, NextStep, list_due, look_at
+from app.usecases.obligations import (
+    DueBy,
+    DueList,
+    NextStep,
+    Report,
+    TotalsBy,
+    list_due,
+    look_at,
+    report_totals,
+)
 from app.usecases.plans import suggest_for
 
 ROWS_SHOWN = 20
+_PARTS = {TotalsBy.BROKER: "经纪人", TotalsBy.DISTRICT: "区县"}
 _HEADINGS = {DueBy.BROKER: "经纪人", DueBy.VILLAGE: "乡镇街道", DueBy.DISTRICT: "区县"}
 
 
@@ -76,6 +89,114 @@ def person(
             answer(_standing(found, entries), "", as_json=True)
         else:
             _print_standing(found, entries, Console())
+
+
+def totals(
+    *,
+    by: Annotated[
+        TotalsBy | None,
+        typer.Option("--by", help="再按区县（district）或经纪人（broker）分开列", show_default=False),
+    ] = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Count what was owed and done in all registrations, open and ended. Changes nothing."""
+    with at_work(as_json=as_json, data=data) as house:
+        require_current_schema(house)
+        with read_session(house.engine) as session:
+            areas = AreaBook.load(session, on=house.clock.today())
+            found = report_totals(session, now=house.clock.now(), by=by, areas=areas)
+        if as_json:
+            answer(_report(found, by, areas), "", as_json=True)
+        else:
+            _print_report(found, by, areas, Console())
+
+
+def _report(found: Report, by: TotalsBy | None, areas: AreaBook) -> dict[str, Any]:
+    return {
+        "today": found.today,
+        "by": by,
+        "total": _totals(found.total),
+        "groups": [
+            {"key": key, "name": _name(by, key, areas), **_totals(counts)} for key, counts in found.groups.items()
+        ],
+    }
+
+
+def _totals(counts: Totals) -> dict[str, Any]:
+    return {
+        "spells": counts.spells,
+        "services": {
+            kind.value: {
+                "owed": counts.owed[kind],
+                "done": {grade.value: number for grade, number in counts.done[kind].items()},
+                "late": counts.late[kind],
+            }
+            for kind in SERVICES
+        },
+        "states": {state.value: number for state, number in counts.states.items()},
+        "closed_afterwards": counts.closed_afterwards,
+        "complete": {grade.value: number for grade, number in counts.complete.items()},
+        "headline": counts.headline,
+    }
+
+
+def _print_report(found: Report, by: TotalsBy | None, areas: AreaBook, console: Console) -> None:
+    total = found.total
+    table = Table(title="应尽服务合计")
+    for heading in ("", "要做", "做到", *(f"{grade.value} {grade.label}" for grade in Grade), "其中做晚了"):
+        table.add_column(heading, overflow="fold")
+    for kind in SERVICES:
+        graded = total.done[kind]
+        numbers = (total.owed[kind], sum(graded.values()), *graded.values(), total.late[kind])
+        table.add_row(kind.label, *map(str, numbers))
+    console.print(table)
+    if by is not None:
+        console.print(_parts_table(found, by, areas))
+    states = "，".join(f"{state.label} {number}" for state, number in total.states.items() if number)
+    graded_complete = "，".join(f"最弱的凭据是 {grade.value} 的 {number}" for grade, number in total.complete.items())
+    lines = [
+        f"{found.today}：登记 {total.spells} 次" + (f"，其中{states}" if states else ""),
+        f"全部做到 {sum(total.complete.values())} 次：{graded_complete}",
+        f"超期以后倒签结束、照旧算超期的 {total.closed_afterwards} 次",
+        f"回应了推送又上了岗的 {total.headline} 人",
+    ]
+    console.print("\n".join(lines), markup=False, highlight=False)
+
+
+def _parts_table(found: Report, by: TotalsBy, areas: AreaBook) -> Table:
+    table = Table(title="分开列：做到／要做")
+    kinds = (kind.label for kind in SERVICES)
+    for heading in (
+        _PARTS[by],
+        "登记",
+        *kinds,
+        "/".join(Grade),
+        "做晚了",
+        "超期",
+        "全部做到",
+        "回应又上岗",
+    ):
+        table.add_column(heading, overflow="fold")
+    for key, counts in found.groups.items():
+        done = {kind: sum(counts.done[kind].values()) for kind in SERVICES}
+        table.add_row(
+            Text(_name(by, key, areas)),
+            str(counts.spells),
+            *(f"{done[kind]}/{counts.owed[kind]}" for kind in SERVICES),
+            "/".join(str(sum(counts.done[kind][grade] for kind in SERVICES)) for grade in Grade),
+            str(sum(counts.late.values())),
+            str(counts.states[DutyState.OVERDUE]),
+            str(sum(counts.complete.values())),
+            str(counts.headline),
+        )
+    return table
+
+
+def _name(by: TotalsBy | None, key: str, areas: AreaBook) -> str:
+    if by is TotalsBy.BROKER:
+        return key or "没有经纪人"
+    return areas.told(key) or key
 
 
 def _standing(found: SpellDuties, entries: Sequence[Entry]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from typing import TypeVar
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.pushes import Answer
@@ -219,6 +220,11 @@ class Duty:
     def done(self, grade: Grade | None = None) -> int:
         """How many count; of one grade, or of all."""
         return sum(grade in (None, one.grade) for one in self.counted)
+
+    @property
+    def late(self) -> int:
+        """How many of those that count were done after they were due."""
+        return sum(one.day > window.due_on for window in self.windows for one in window.counted)
 
     @property
     def state(self) -> DutyState:
@@ -621,16 +627,41 @@ def _is_waived(court: _Court, kind: EntryKind, *, begins_on: date, due_on: date)
 class Totals:
     """The counts of many spells.
 
-    `done` is the legal count, by service and grade. `complete` counts spells in which all that is owed so far was done,
-    by the weakest evidence that it rests on. `headline` counts people with an answered push and a start.
+    `done` is the legal count, by service and grade; `late` counts those of them that were done after they were due.
+    `states` counts spells by the most pressing state of what is owed in them, and `closed_afterwards` those in which
+    something is overdue that a closing, dated back, would have ended. `complete` counts spells in which all that is
+    owed so far was done, by the weakest evidence that it rests on. `headline` counts people with an answered push and
+    a start.
     """
 
     spells: int
     owed: Mapping[EntryKind, int]
     done: Mapping[EntryKind, Mapping[Grade, int]]
+    late: Mapping[EntryKind, int]
     states: Mapping[DutyState, int]
+    closed_afterwards: int
     complete: Mapping[Grade, int]
     headline: int
+
+    def __add__(self, other: "Totals") -> "Totals":
+        """Both together; nobody may have spells in both, else the headline counts them twice."""
+        return Totals(
+            spells=self.spells + other.spells,
+            owed=_sums(self.owed, other.owed),
+            done={kind: _sums(self.done[kind], other.done[kind]) for kind in SERVICES},
+            late=_sums(self.late, other.late),
+            states=_sums(self.states, other.states),
+            closed_afterwards=self.closed_afterwards + other.closed_afterwards,
+            complete=_sums(self.complete, other.complete),
+            headline=self.headline + other.headline,
+        )
+
+
+_Key = TypeVar("_Key")
+
+
+def _sums(one: Mapping[_Key, int], other: Mapping[_Key, int]) -> dict[_Key, int]:
+    return {key: number + other[key] for key, number in one.items()}
 
 
 def add_up(spells: Iterable[SpellDuties]) -> Totals:
@@ -642,7 +673,9 @@ def add_up(spells: Iterable[SpellDuties]) -> Totals:
         done={
             kind: {grade: sum(one.duties[kind].done(grade) for one in counted) for grade in Grade} for kind in SERVICES
         },
+        late={kind: sum(one.duties[kind].late for one in counted) for kind in SERVICES},
         states={state: sum(one.state is state for one in counted) for state in DutyState},
+        closed_afterwards=sum(one.is_closed_afterwards for one in counted),
         complete={grade: sum(one.is_complete and one.weakest_grade is grade for one in counted) for grade in Grade},
         headline=len({one.spell.worker_id for one in counted if one.is_headline}),
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, select, text, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, Select, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -122,6 +122,22 @@ def list_people_in_spells(
 
     Only people at home in the district of that code, and in the care of the broker with that code; None: all.
     """
+    chosen = _of_people(on).where(*_ran(on)).order_by(SpellRow.id)
+    if district is not None:
+        chosen = chosen.where(Worker.home_area_code.startswith(district, autoescape=True))
+    if broker is not None:
+        chosen = chosen.where(Broker.code == broker)
+    return [(_spell(row[:5]), *row[5:]) for row in session.execute(chosen)]
+
+
+def list_people_of_spells(session: Session, *, on: date) -> list[tuple[Spell, str, str | None]]:
+    """Every spell that was opened by a day, closed or not, with the person's home and the code of their broker then."""
+    chosen = _of_people(on).where(SpellRow.opened_on <= on).order_by(SpellRow.id)
+    return [(_spell(row[:5]), row[5], row[7]) for row in session.execute(chosen)]
+
+
+def _of_people(on: date) -> Select[Any]:
+    """Spells with the person's home, what they want, and the code of their broker on a day."""
     # One case a person, the one that began last, should two overlap.
     case = (
         select(Case.id)
@@ -132,19 +148,12 @@ def list_people_in_spells(
         .correlate(SpellRow)
         .scalar_subquery()
     )
-    chosen = (
+    return (
         _SPELLS.add_columns(Worker.home_area_code, Worker.wants, Broker.code)
         .join(Worker, Worker.id == SpellRow.worker_id)
         .outerjoin(Case, Case.id == case)
         .outerjoin(Broker, Broker.id == Case.broker_id)
-        .where(*_ran(on))
-        .order_by(SpellRow.id)
     )
-    if district is not None:
-        chosen = chosen.where(Worker.home_area_code.startswith(district, autoescape=True))
-    if broker is not None:
-        chosen = chosen.where(Broker.code == broker)
-    return [(_spell(row[:5]), *row[5:]) for row in session.execute(chosen)]
 
 
 def add_spells(session: Session, worker_ids: Collection[int], *, opened_on: date, source: SpellSource) -> list[Spell]:

@@ -22,7 +22,9 @@ from app.domain.obligations import (
     RuleBook,
     Rules,
     SpellDuties,
+    Totals,
     Why,
+    add_up,
     duties_of,
 )
 from app.domain.pushes import Answer, Unsuitable
@@ -873,6 +875,75 @@ def _groups(looked: Sequence[_Looked], *, by: DueBy, areas: AreaBook) -> list[Du
         for key, those in members.items()
     ]
     return [group for group in groups if group.overdue or group.due_soon]
+
+
+# --- counted together -------------------------------------------------------------------------------------------------
+
+
+class TotalsBy(StrEnum):
+    """By what totals are told apart."""
+
+    DISTRICT = "district"
+    BROKER = "broker"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """All spells there ever were, counted together as of a day.
+
+    `groups` are their parts, by the code of the district of a home or of a broker of today; "" for people whom nobody
+    looks after.
+    """
+
+    today: date
+    total: Totals
+    groups: Mapping[str, Totals]
+
+
+def report_totals(
+    session: Session, *, now: datetime, by: TotalsBy | None = None, areas: AreaBook | None = None
+) -> Report:
+    """Count what was owed and done in all spells, open and closed.
+
+    Args:
+        session: only read.
+        now: as of when.
+        by: the groups that are wanted; None: none.
+        areas: today's areas, if they are at hand; read otherwise.
+
+    Raises:
+        RulesMissing: the rules are not complete.
+    """
+    today = china_date(now)
+    areas = areas if areas is not None else AreaBook.load(session, on=today)
+    book = read_rules(session)
+    groups: dict[str, Totals] = {}
+    theirs: dict[int, list[tuple[Spell, str]]] = {}
+    for spell, home_area_code, broker in spells_store.list_people_of_spells(session, on=today):
+        key = _group_of(by, home_area_code, broker, areas=areas)
+        theirs.setdefault(spell.worker_id, []).append((spell, key))
+    people = list(theirs)
+    # Some people at a time, all spells of each: the headline counts people.
+    for start in range(0, len(people), _PEOPLE_AT_ONCE):
+        part = people[start : start + _PEOPLE_AT_ONCE]
+        entries: dict[int | None, list[Entry]] = {}
+        for entry in list_entries(session, worker_ids=part):
+            entries.setdefault(entry.worker_id, []).append(entry)
+        members: dict[str, list[SpellDuties]] = {}
+        for spell, key in (pair for worker_id in part for pair in theirs[worker_id]):
+            found = duties_of(spell, entries.get(spell.worker_id, []), book=book, now=now)
+            members.setdefault(key, []).append(found)
+        for key, those in members.items():
+            groups[key] = groups.get(key, add_up([])) + add_up(those)
+    total = sum(groups.values(), start=add_up([]))
+    return Report(today=today, total=total, groups={key: groups[key] for key in sorted(groups)} if by else {})
+
+
+def _group_of(by: TotalsBy | None, home_area_code: str, broker: str | None, *, areas: AreaBook) -> str:
+    if by is TotalsBy.DISTRICT:
+        home = areas.district_of(home_area_code)
+        return home.code if home is not None else home_area_code
+    return broker or "" if by is TotalsBy.BROKER else ""
 
 
 # --- what to do next --------------------------------------------------------------------------------------------------

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app.domain.spells import SpellSource
+from app.domain.ledger import Channel, Entry, EntryKind, Grade
+from app.domain.spells import SpellEnd, SpellSource
+from app.kit.clock import CHINA
 from app.kit.database import write_session
 from app.store.brokers import Broker, Case
-from app.usecases.spells import open_spells
+from app.usecases.ledger import append_entry
+from app.usecases.spells import close_spell, find_open_spell, open_spells
 from app.wiring import House
 from tests.cli.conftest import Jiujin, url_of
 from tests.people import ALLEVIATED, add_person, unemployed
@@ -100,6 +104,93 @@ def test_a_district_or_a_broker_narrows_the_list_and_a_limit_says_what_it_leaves
     assert jiujin("ledger", "due", "--district", "500102", "--json").json()["registered"] == 0
     assert jiujin("ledger", "due", "--limit", "1", "--json").json()["left_out"] == 1
     assert "另有 1 行" in jiujin("ledger", "due", "--limit", "1").out
+
+
+def served(house: House, person: int, opened_on: date) -> None:
+    """All that is owed, briefing and guidance too late, one push answered by the person, and work begun."""
+    at = datetime.combine(opened_on, time(9), tzinfo=CHINA)
+    facts: dict[EntryKind, dict[str, Any]] = {
+        EntryKind.BRIEFING: {"text": "t", "version": 1},
+        EntryKind.GUIDANCE: {"minutes": 9, "said": True},
+        EntryKind.TRAINING: {"session": 1},
+        EntryKind.PUSH: {
+            "push": None,
+            "posting": None,
+            "is_open": True,
+            "places": 2,
+            "bar": None,
+            "skill_permille": 800,
+            "metres": 900,
+            "reach_metres": 9000,
+            "reasons": [],
+        },
+        EntryKind.START: {"posting": None},
+    }
+    with write_session(house.engine) as session:
+        spell = find_open_spell(session, person)
+        assert spell is not None
+
+        def write(kind: EntryKind, days: int, **more: Any) -> Entry:
+            return append_entry(
+                session,
+                kind=kind,
+                worker_id=person,
+                spell_id=spell.id,
+                channel=Channel.SLIP,
+                evidence=more.pop("evidence", Grade.A),
+                happened_at=at + days * DAY,
+                now=at + days * DAY,
+                actor="clerk/1",
+                refers_to=more.pop("refers_to", None),
+                facts={**facts.get(kind, {}), **more},
+                keys=house.keys,
+            )
+
+        write(EntryKind.BRIEFING, 31)
+        write(EntryKind.GUIDANCE, 32)
+        write(EntryKind.TRAINING, 3)
+        pushes = [write(EntryKind.PUSH, 3, job=f"job-{number}", evidence=Grade.B) for number in range(3)]
+        write(EntryKind.ANSWER, 4, refers_to=pushes[0].id, answer="interested")
+        write(EntryKind.START, 33)
+
+
+def test_totals_tell_what_counts_by_grade_what_was_late_and_whom_it_brought_into_work(
+    house: House, people: list[int], jiujin: Jiujin
+) -> None:
+    late, soon, _ = people
+    today = (datetime.now(UTC) + timedelta(hours=8)).date()
+    served(house, late, today - 40 * DAY)
+    with write_session(house.engine) as session:
+        spell = find_open_spell(session, soon)
+        assert spell is not None
+        close_spell(
+            session,
+            spell.id,
+            end=SpellEnd.MOVED_AWAY,
+            actor="clerk/1",
+            on=today - DAY,
+            now=datetime.now(UTC),
+            keys=house.keys,
+        )
+    told = jiujin("ledger", "totals", "--by", "broker", "--json").json()
+    total = told["total"]
+    assert (total["spells"], total["headline"], total["closed_afterwards"]) == (3, 1, 0)
+    assert total["services"]["push"] == {"owed": 9, "done": {"A": 1, "B": 2, "C": 0}, "late": 0}
+    assert total["services"]["briefing"] == {"owed": 3, "done": {"A": 1, "B": 0, "C": 0}, "late": 1}
+    assert {state: number for state, number in total["states"].items() if number} == {"done": 1, "lapsed": 1, "open": 1}
+    assert total["complete"] == {"A": 0, "B": 1, "C": 0}
+    assert [(group["key"], group["name"], group["spells"], group["headline"]) for group in told["groups"]] == [
+        ("", "没有经纪人", 2, 0),
+        ("b-7", "b-7", 1, 1),
+    ]
+    (district,) = jiujin("ledger", "totals", "--by", "district", "--json").json()["groups"]
+    assert (district["key"], district["name"]) == ("500237", "巫山县")
+    assert {name: district[name] for name in total} == total
+    assert jiujin("ledger", "totals", "--json").json()["groups"] == []
+    words = jiujin("ledger", "totals", "--by", "district").out
+    assert "登记 3 次，其中做到了 1" in words
+    assert "回应了推送又上了岗的 1 人" in words
+    assert "3/9" in words
 
 
 @pytest.mark.parametrize(

@@ -615,6 +615,26 @@ def test_the_headline_counts_people_with_an_answered_push_and_a_start(ledger: Le
     assert totals.states[DutyState.DONE] == 4
 
 
+def test_what_was_done_late_is_told_apart_and_totals_of_parts_add_up(ledger: Ledger) -> None:
+    ledger.write(EntryKind.BRIEFING, date(2026, 3, 31))
+    ledger.write(EntryKind.GUIDANCE, date(2026, 4, 1), evidence=Grade.A)
+    for day in (date(2026, 3, 31), date(2026, 4, 1), date(2026, 5, 1)):
+        ledger.write(EntryKind.PUSH, day)
+    one = ledger.duties(date(2026, 5, 2))
+    part = add_up([one])
+    assert {kind: part.late[kind] for kind in SERVICES} == {
+        EntryKind.BRIEFING: 0,
+        EntryKind.GUIDANCE: 1,
+        EntryKind.PUSH: 2,
+        EntryKind.TRAINING: 0,
+    }
+    assert (part.states[DutyState.OVERDUE], part.closed_afterwards) == (1, 0)
+    backdated = ledger.duties(date(2026, 5, 2), spell=closed(ledger, date(2026, 3, 29), written_on=date(2026, 5, 1)))
+    other = add_up([replace(backdated, spell=replace(backdated.spell, worker_id=4))])
+    assert other.closed_afterwards == 1
+    assert part + other == add_up([one, replace(backdated, spell=replace(backdated.spell, worker_id=4))])
+
+
 def test_the_last_resort_needs_three_replies_to_different_jobs_over_two_weeks(ledger: Ledger) -> None:
     def missing(today: date) -> tuple[Shortfall, ...]:
         return last_resort(SPELL, ledger.entries, book=BOOK, now=noon(today) + timedelta(hours=1)).missing
