@@ -81,8 +81,8 @@ def _check(file: Path, checkpoints: Sequence[str], keys: Sequence[str]) -> tuple
     return report.to_dict(), told(report)
 
 
-def told(report: Report) -> str:
-    """A report in words."""
+def told(report: Report, *, beside: Sequence[str] = ()) -> str:
+    """A report in words. `beside` tells what is wrong in a database beside what an export holds."""
     lines = [
         f"{report.places} 个位置，和 {report.fitting} 个检查点一致（其中 {report.outside} 个是另外保存的）",
     ]
@@ -93,10 +93,11 @@ def told(report: Report) -> str:
         lines.append(
             f"{len(report.waiting)} 条还没有排进树里，还证明不了：第 {some} 条{'等' if report.waiting[10:] else ''}"
         )
-    if report.first is None:
-        lines.append("核对无误")
-    else:
+    if report.first is not None:
         lines.append(f"不对的有 {report.bad} 处，第一处：{report.first.words}")
+    elif not beside:
+        lines.append("核对无误")
+    lines += [f"不对：{each}" for each in beside]
     if not report.outside:
         lines.append("没有和另外保存的检查点比过：后面删掉一截、换回旧的一份，看不出来")
     return "\n".join(lines) + _doubt(keys=report.keys_given)

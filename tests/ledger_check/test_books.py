@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,11 +27,12 @@ from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.kit.database import read_session, write_session
 from app.kit.keys import KeyRing
 from app.usecases.ledger import EntryDraft, append_entries, erase_person
-from app.usecases.ledger_exports import export_lines
+from app.usecases.ledger_exports import export_lines, make_receipt, prove_growth
 from app.usecases.sequencing import newest_note, sequence_entries, signer_of
 from ledger_check.books import Report, check_book
 from ledger_check.entries import canonical, digest, leaf_data, opens, read_json
 from ledger_check.notes import Unreadable, read_key
+from ledger_check.receipts import check_growth, check_receipt
 
 NOW = datetime(2026, 12, 1, 2, 0, 0, 123456, tzinfo=UTC)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -196,7 +197,7 @@ def test_the_export_as_it_was_made_is_good(book: tuple[Lines, str, list[str]]) -
         (lambda lines: lines[HEAD + 3].update(key=5), (3, 4, "commitment_differs")),
         (lambda lines: lines[HEAD + 3].update(hash=None), (3, 4, "leaf_differs")),
         (lambda lines: lines[HEAD + 3].update(signature="zz"), (3, 4, "misplaced")),
-        (lambda lines: lines[HEAD + 3].update(commitment=None), (3, None, "unreadable")),
+        (lambda lines: lines[HEAD + 3].update(commitment=None), (3, 4, "commitment_differs")),
         (lambda lines: lines[HEAD + 3].update(position="3"), (3, None, "unreadable")),
         (lambda lines: lines[HEAD + 3].update(position=True), (3, None, "unreadable")),
         (lambda lines: lines[HEAD + 3].update(entry=[]), (3, None, "unreadable")),
@@ -223,6 +224,94 @@ def test_each_alteration_is_told_at_its_place(
     assert first(report) == expected
     assert report.first is not None
     assert report.first.words
+
+
+# What no reader may stumble over, in place of anything.
+STRANGE: list[Any] = [
+    *(None, True, 5, -1, 1.5, 2**63, 10**4000, "", "x", "é", "\ud800", "9" * 5000, "3"),
+    *([], [5], ["x", 5], [[]], {}, {"a": []}, {"unreadable": "x"}),
+]
+
+
+def placed_in(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to every value in a document."""
+    for name, value in document.items() if isinstance(document, dict) else enumerate(document):
+        yield (*path, name)
+        if isinstance(value, (dict, list)):
+            yield from placed_in(value, (*path, name))
+
+
+def with_another(document: Any, path: tuple[Any, ...], value: Any) -> Any:
+    changed = json.loads(json.dumps(document))
+    inner = changed
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = value
+    return changed
+
+
+def test_nothing_in_an_export_makes_the_checker_stumble(book: tuple[Lines, str, list[str]]) -> None:
+    lines = book[0]
+    erasure = next(at for at, line in enumerate(lines) if line.get("entry", {}).get("kind") == "erasure")
+    passed = set()
+    for at in (0, 1, HEAD + 1, HEAD + 3, erasure, len(lines) - 1):
+        for path in placed_in(lines[at]):
+            for strange in STRANGE:
+                changed = copy(lines)
+                changed[at] = with_another(lines[at], path, strange)
+                try:
+                    is_good = check(book, changed).is_good
+                except Unreadable:
+                    is_good = False
+                if is_good and changed != lines:
+                    passed.add((at, path))
+    # The keys come from outside, and the log's name with them; what waits has neither hash nor signature.
+    header = {(0, ("format",)), (0, ("origin",)), (0, ("keys",)), (0, ("keys", 0))}
+    assert passed <= header | {(len(lines) - 1, (name,)) for name in ("hash", "signature")}
+
+
+def test_an_erasure_that_somebody_made_up_may_name_anything(book: tuple[Lines, str, list[str]]) -> None:
+    lines = book[0]
+    for named in (*STRANGE, ["9" * 5000 + ":x"], [None], [{"a": 1}], ["1"]):
+        if named == "\ud800":  # nothing makes a commitment to it
+            continue
+        forged = reopened(copy(lines)[-1], id=11, kind="erasure", facts={"entries": named})
+        assert check(book, [*lines, forged]).waiting == [10, 11]
+
+
+@pytest.mark.parametrize(
+    "note", [5, None, [], {}, "", "\ud800\n5\nx\n\nx", "a\n" + "9" * 5000 + "\n" + "A" * 43 + "=\n\n— a x\n"]
+)
+def test_what_is_no_checkpoint_is_told_as_broken(book: tuple[Lines, str, list[str]], note: Any) -> None:
+    lines = copy(book[0])
+    lines[1]["note"] = note
+    assert first(check(book, lines)) == (None, None, "checkpoint_broken")
+    assert check_book(map(json.dumps, book[0]), checkpoints=[note], keys=book[2]).first is not None
+
+
+def test_nothing_in_a_receipt_or_a_proof_makes_the_checker_stumble(
+    sqlite_database: Engine, key_ring: KeyRing, book: tuple[Lines, str, list[str]]
+) -> None:
+    _, note, keys = book
+    with write_session(sqlite_database) as session:
+        sequence_entries(session, after=0, limit=99, outside=note, now=NOW, keys=key_ring)
+        receipt = make_receipt(session, 4, keys=key_ring)
+        growth = prove_growth(session, note, keys=key_ring)
+    for document, judge in ((receipt, check_receipt), (growth, check_growth)):
+        told = json.loads(orjson.dumps(document))
+        assert judge(told, keys=keys, checkpoints=[note]) is None
+        passed = set()
+        for path in placed_in(told):
+            for strange in STRANGE:
+                changed = with_another(told, path, strange)
+                for outside in (keys, []):
+                    try:
+                        is_good = judge(changed, keys=outside, checkpoints=[note]) is None
+                    except Unreadable:
+                        is_good = False
+                    if is_good and changed != told:
+                        passed.add(path[0])
+        assert passed <= {"type", "format", "code", "origin", "keys"}
 
 
 def test_a_made_up_erasure_excuses_nothing(book: tuple[Lines, str, list[str]]) -> None:
