@@ -74,11 +74,9 @@ def verify(
             "wrong_spell": None if spell is None else spell.to_dict(),
         }
         document["ok"] = report.is_good and node is None and spell is None
-        words = told(report)
-        if node is not None:
-            words += f"\n存着的中间哈希不对：第 {node[0]} 层第 {node[1]} 个"
-        if spell is not None:
-            words += f"\n{spell.words}"
+        beside = [] if node is None else [f"存着的中间哈希，第 {node[0]} 层第 {node[1]} 个"]
+        beside += [] if spell is None else [spell.words]
+        words = told(report, beside=beside)
         if not document["ok"]:
             raise Failed(words, code="ledger_bad", **document)
         answer(document, words, as_json=as_json)

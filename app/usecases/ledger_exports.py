@@ -27,7 +27,7 @@ from app.store.ledger import (
     newest_checkpoint,
     read_hash,
 )
-from app.usecases.ledger import OFFICE, LedgerEntryUnknown, keeper_of, open_keys
+from app.usecases.ledger import LedgerEntryUnknown, keeper_of, open_keys
 from app.usecases.sequencing import (
     LedgerDiffers,
     erased_entries,
@@ -39,6 +39,7 @@ from app.usecases.sequencing import (
 
 FORMAT = 1
 _AT_ONCE = 5_000
+_NO_KEY = "00" * 32
 
 
 class LedgerEntryWaiting(Conflict):
@@ -112,15 +113,17 @@ def _openings(
 ) -> dict[int, str]:
     """By id the keys that open entries, of those that no erasure names.
 
-    Nothing opens a row that is no entry. A key that does not fit says so: with none it would pass for an erased one's.
+    A row that is no entry gets a key that opens nothing: with none it would be told as one that somebody's key is
+    missing for.
     """
     keepers = {
-        one.id: OFFICE if one.entry is None else keeper_of(one.entry.kind, one.entry.worker_id)
+        one.id: keeper_of(one.entry.kind, one.entry.worker_id)
         for one in entries
-        if one.id not in erased
+        if one.id not in erased and one.entry is not None
     }
     person_keys = open_keys(session, set(keepers.values()), keys=keys)
-    return {
+    openings = {one.id: _NO_KEY for one in entries if one.id not in erased and one.entry is None}
+    return openings | {
         entry_id: entry_key(person_keys[keeper], entry_id).hex()
         for entry_id, keeper in keepers.items()
         if keeper in person_keys

@@ -14,6 +14,7 @@ from sqlalchemy import Engine, text
 
 from app.background.sequencing import Sequencer
 from app.domain.ledger import Channel, EntryKind, Grade
+from app.domain.spells import SpellSource
 from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
 from app.kit.keys import KeyRing, save_key_ring
@@ -21,8 +22,10 @@ from app.settings import Settings
 from app.usecases.ledger import EntryDraft, append_entries, erase_person
 from app.usecases.ledger_exports import find_by_code, receipt_code
 from app.usecases.sequencing import signer_of
+from app.usecases.spells import open_spells
 from app.wiring import House, bind_keys
 from tests.cli.conftest import Jiujin, url_of
+from tests.people import add_person
 
 REPOSITORY = Path(__file__).parents[2]
 COUNT = 9
@@ -69,7 +72,7 @@ def tamper(house: House, statement: str) -> None:
         if house.engine.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL session_replication_role = replica"))
         else:
-            connection.execute(text("DROP TRIGGER ledger_no_update"))
+            connection.execute(text("DROP TRIGGER IF EXISTS ledger_no_update"))
         connection.execute(text(statement))
 
 
@@ -126,6 +129,65 @@ def test_the_first_bad_entry_is_named_in_the_database_and_in_the_file(
     code, told = run_check(out, "--json")
     assert (code, json.loads(told)["first_bad"]) == (1, first)
     assert jiujin("ledger", "verify", str(out)).code == 1
+
+
+def test_a_deadline_that_somebody_moved_is_named(house: House, jiujin: Jiujin) -> None:
+    person = add_person(house)
+    with write_session(house.engine) as session:
+        (spell_id,) = open_spells(
+            session,
+            [person],
+            source=SpellSource.CLERK,
+            actor="clerk/1",
+            on=house.clock.today(),
+            now=house.clock.now(),
+            keys=house.keys,
+        )
+    assert jiujin("ledger", "verify", "--json").json()["wrong_spell"] is None
+    with house.engine.begin() as connection:
+        connection.execute(text("UPDATE spells SET opened_on = '2026-12-30'"))
+    said = jiujin("ledger", "verify", "--json")
+    found = said.json()["error"]
+    assert (said.code, found["code"], found["first_bad"]) == (1, "ledger_bad", None)
+    assert (found["wrong_spell"]["spell"], found["wrong_spell"]["reason"]) == (spell_id, "opened_on")
+    said = jiujin("ledger", "verify")
+    assert f"不对：失业登记（编号 {spell_id}）：登记的日子和台账不一样" in said.err
+    assert "核对无误" not in said.err
+
+
+def test_a_row_that_is_no_entry_is_named_and_does_not_stop_the_check(
+    house: House, jiujin: Jiujin, tmp_path: Path
+) -> None:
+    tamper(house, "UPDATE ledger SET kind = 'foo' WHERE id = 3")
+    tamper(house, """UPDATE ledger SET facts = '[["minutes", 1]]' WHERE id = 10""")
+    said = jiujin("ledger", "verify", "--json")
+    first = said.json()["error"]["first_bad"]
+    assert (said.code, first["position"], first["entry"], said.json()["error"]["bad"]) == (1, 2, 3, 2)
+    out = tmp_path / "ledger.jsonl"
+    assert jiujin("export", "ledger", "--out", str(out)).code == 0
+    assert '"kind":{"unreadable":"\'foo\'"}' in out.read_text(encoding="utf-8")
+    code, told = run_check(out, "--json")
+    assert (code, json.loads(told)["first_bad"]) == (1, first)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "请写要核对的文件"),
+        (("x", "y"), "多写了 y"),
+        (("x", "--foo"), "多写了 --foo"),
+        (("x", "--ke", "z"), "多写了 --ke"),
+        (("x", "--key"), "--key 填得不对"),
+        (("x", "--json=5"), "--json 填得不对"),
+        (("no-such-file",), "no-such-file 读不了"),
+    ],
+)
+def test_the_checker_tells_wrong_use_in_chinese(arguments: tuple[str, ...], words: str) -> None:
+    code, told = run_check(*arguments)
+    assert (code, words in told, "用法：" in told) == (2, True, True), told
+    assert not {"error", "usage", "argument", "expected"} & set(told.lower().replace(":", " ").split())
+    code, told = run_check("--help")
+    assert (code, told.startswith("用法："), "options" in told) == (0, True, False)
 
 
 def test_stored_subtrees_are_checked_too(house: House, jiujin: Jiujin) -> None:

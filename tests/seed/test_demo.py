@@ -50,6 +50,7 @@ from app.store.spells import SpellRow
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.ledger import list_entries
 from app.usecases.postings import shelf_life_days
+from app.usecases.spell_proofs import first_wrong_spell
 from seed.demo import ReferenceMissing, load_demo, sample_postings_path
 from seed.dice import Dice, Urn
 from seed.postings import LANE_FLOOR, Market, townships_of, unreachable_phone
@@ -622,6 +623,7 @@ def test_the_ledger_holds_spells_in_every_state(sqlite_database: Engine, keys: K
     with read_session(sqlite_database) as session:
         spells = session.scalars(select(SpellRow)).all()
         entries = list_entries(session)
+        assert first_wrong_spell(session, keys=keys) is None
     assert (len(spells), len(entries)) == (counts["spells"], counts["ledger"])
     assert {spell.end for spell in spells} == {None, SpellEnd.EMPLOYED, SpellEnd.MOVED_AWAY}
     assert {entry.kind for entry in entries} >= {

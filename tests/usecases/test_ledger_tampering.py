@@ -4,35 +4,44 @@ Two thousand acts of such a superuser, a fifth of them on PostgreSQL: each one i
 that is rolled back, and held against the last checkpoint that was kept outside.
 """
 
+import json
 import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import Engine, Table, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Engine, Table, delete, insert, literal_column, select, text, update
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from app.domain.entries import leaf_data
+from app.domain.entries import canonical_json, leaf_data
 from app.domain.ledger import Channel, EntryKind, Grade
 from app.domain.merkle_trees import grow, leaf_hash
+from app.domain.spells import SpellEnd, SpellSource
+from app.domain.workers import Evidence, Status, WorkerOrigin
 from app.kit.database import Base, write_session
 from app.kit.keys import KeyRing
-from app.store.ledger import entry_of
+from app.store.ledger import StoredEntry, list_places
+from app.store.workers import Worker, add_workers
 from app.usecases.ledger import EntryDraft, append_entries, erase_person, strike_entry
 from app.usecases.ledger_exports import export_lines, first_wrong_node
 from app.usecases.sequencing import newest_note, sequence_entries, signer_of
+from app.usecases.spell_proofs import first_wrong_spell
+from app.usecases.spells import close_spell, open_spells
 from ledger_check.books import Report, check_book
 
 NOW = datetime(2026, 12, 1, 2, 0, 0, 123456, tzinfo=UTC)
 TABLES = tuple(
     Base.metadata.tables[name]
-    for name in ("ledger", "ledger_leaves", "ledger_nodes", "ledger_checkpoints", "ledger_keys")
+    for name in ("ledger", "ledger_leaves", "ledger_nodes", "ledger_checkpoints", "ledger_keys", "spells")
 )
-ENTRIES, LEAVES, NODES, CHECKPOINTS, KEYS = TABLES
+ENTRIES, LEAVES, NODES, CHECKPOINTS, KEYS, SPELLS = TABLES
+TODAY = date(2026, 12, 1)
+DAY = timedelta(days=1)
 ERASED = 4
 ERASURE = EntryKind.ERASURE
 
@@ -42,7 +51,7 @@ Dump = dict[str, list[Row]]
 
 @dataclass(frozen=True)
 class Wrong:
-    """What a check must name first: a position, an entry without one, a stored subtree, or some checkpoint."""
+    """What a check must name first: a position, an entry without one, a stored subtree, a spell, or some checkpoint."""
 
     kind: str
     at: Any = None
@@ -97,9 +106,40 @@ def dump(session: Session) -> Dump:
     }
 
 
+def register(session: Session, keys: KeyRing) -> None:
+    """Everybody has a spell, and one of these is closed."""
+    people = range(1, ERASED + 1)
+    add_workers(
+        session,
+        [
+            {
+                "id": number,
+                "birth_on": date(1970, 1, number),
+                "sex": None,
+                "home_area_code": "500237102",
+                "wants": [],
+                "origin": WorkerOrigin.GENERATED,
+                "created_at": NOW,
+                "updated_at": NOW,
+            }
+            for number in people
+        ],
+        [
+            {"worker_id": number, "status": status, "evidence": Evidence.CERTIFIED, "valid_from": date(2020, 1, 1)}
+            for number in people
+            for status in (Status.REGISTERED_UNEMPLOYED, Status.POVERTY_ALLEVIATED)
+        ],
+    )
+    common: dict[str, Any] = {"actor": "clerk/1", "now": NOW, "keys": keys}
+    opened = open_spells(session, people, source=SpellSource.CLERK, on=TODAY - 9 * DAY, **common)
+    close_spell(session, opened[1], end=SpellEnd.EMPLOYED, on=TODAY, **common)
+
+
 def build(engine: Engine, keys: KeyRing) -> Scene:
     dumps: list[Dump] = []
     kept: str | None = None
+    with write_session(engine) as session:
+        register(session, keys)
     for step, count in enumerate((3, 6, 1, 5, 6, 0)):
         with write_session(engine) as session:
             start = 10 * step
@@ -111,6 +151,7 @@ def build(engine: Engine, keys: KeyRing) -> Scene:
                 strike_entry(session, written[2].id, why="登错了", actor="clerk/1", now=NOW, keys=keys)
             if step == 3:
                 erase_person(session, ERASED, actor="clerk/1", now=NOW, keys=keys)
+                session.execute(delete(Worker).where(Worker.id == ERASED))
             if step == 4:
                 append_entries(session, [draft(7, worker_id=None, spell_id=None, note=None)], keys=keys)
         with write_session(engine) as session:
@@ -125,16 +166,20 @@ def build(engine: Engine, keys: KeyRing) -> Scene:
     return Scene(keys, dumps, kept, waiting)
 
 
-def check(session: Session, scene: Scene) -> tuple[Report, tuple[int, int] | None]:
+def check(session: Session, scene: Scene) -> tuple[Report, Wrong | None]:
+    """What the export tells, and what is wrong beside it."""
     lines = [orjson.dumps(line) for line in export_lines(session, keys=scene.keys)]
     report = check_book(lines, checkpoints=[scene.kept], keys=signer_of(scene.keys).told_keys, from_service=True)
-    return report, first_wrong_node(session) if report.is_good else None
+    node, spell = first_wrong_node(session), first_wrong_spell(session, keys=scene.keys)
+    if node is not None:
+        return report, Wrong("node", node)
+    return report, None if spell is None else Wrong("spell", spell.spell_id)
 
 
-def found(report: Report, node: tuple[int, int] | None) -> Wrong | None:
+def found(report: Report, beside: Wrong | None) -> Wrong | None:
     """What the check names first."""
     if report.first is None:
-        return None if node is None else Wrong("node", node)
+        return beside
     if report.first.position is not None:
         return Wrong("position", report.first.position)
     return Wrong("checkpoint") if report.first.entry_id is None else Wrong("entry", report.first.entry_id)
@@ -175,13 +220,11 @@ class Superuser:
 
     def cover_up(self) -> None:
         """Make hashes, nodes and checkpoints fit what the tables say now, as far as that goes without a key."""
-        rows = {row.id: row for row in self.session.connection().execute(select(ENTRIES))}
         hashes = []
-        for leaf in self.session.connection().execute(select(LEAVES).order_by(LEAVES.c.position)).all():
-            row = rows.get(leaf.entry_id)
+        for leaf in list_places(self.session, after=None, limit=99):
             hash_ = bytes.fromhex(leaf.hash)
-            if row is not None:
-                hash_ = leaf_hash(leaf_data(entry_of(tuple(row)[:12]), row.commitment))
+            if leaf.stored is not None:
+                hash_ = told_leaf(leaf.stored)
                 self.execute(update(LEAVES).where(LEAVES.c.position == leaf.position).values(hash=hash_.hex()))
             hashes.append(hash_)
         self.execute(delete(NODES))
@@ -207,6 +250,98 @@ class Superuser:
         if self.is_clever:
             self.cover_up()
         return self.named_first()
+
+    def spoil_entry(self) -> Wrong:
+        """Put something into a column that no entry has there, and that the service's own types refuse to read."""
+        column, value = spoilt_value(self, self.entry)
+        self.change(ENTRIES, self.entry, **{column: value})
+        if self.is_clever:
+            self.cover_up()
+        return self.named_first()
+
+    def spoil_waiting_entry(self) -> Wrong:
+        entry_id = self.rng.choice(self.scene.waiting)
+        row = next(row for row in self.scene.now["ledger"] if row["id"] == entry_id)
+        column, value = spoilt_value(self, row)
+        self.change(ENTRIES, row, **{column: value})
+        return Wrong("entry", entry_id)
+
+    def spoil_beside_entries(self) -> Wrong:
+        """The same with a leaf, a checkpoint or a key."""
+        leaf, rng = self.leaves[self.position], self.rng
+        spoilt: ColumnElement[Any] = literal_column(
+            rng.choice(["'no hash'", "''", *spoilt_texts(self.session, leaf["hash"])])
+        )
+        match rng.choice(["hash", "signature", "node", "note", "sealed"]):
+            case "node":
+                node = rng.choice(self.scene.now["ledger_nodes"])
+                self.change(NODES, node, hash=spoilt)
+                return Wrong("node", (node["level"], node["position"]))
+            case "note":
+                row = rng.choice(self.scene.now["ledger_checkpoints"])
+                self.change(CHECKPOINTS, row, note=spoilt)
+                return Wrong("checkpoint")
+            case "sealed":
+                row = rng.choice(self.scene.now["ledger_keys"])
+                self.change(KEYS, row, sealed=spoilt)
+                return self.named_without_keys({row["worker_id"]})
+            case column:
+                self.change(LEAVES, leaf, **{column: spoilt})
+        return self.named_first()
+
+    def replace_entry(self) -> Wrong:
+        """Write over an entry, or over a leaf by the place or by the entry that it stands for."""
+        if self.rng.random() < 0.5:
+            column = self.rng.choice([column.name for column in ENTRIES.columns if column.name != "id"])
+            self.replace(ENTRIES, "id", {**self.entry, column: changed_value(self, column, self.entry)})
+        else:
+            leaf = self.leaves[self.position]
+            key = self.rng.choice(["position", "entry_id"])
+            other = {"position": {"entry_id": self.fresh_id}, "entry_id": {"position": self.scene.size + 2}}[key]
+            self.replace(LEAVES, key, {**leaf, **other})
+        if self.is_clever:
+            self.cover_up()
+        return self.named_first()
+
+    def replace(self, table: Table, key: str, row: Row) -> None:
+        if self.session.get_bind().dialect.name == "sqlite":
+            self.execute(insert(table).prefix_with("OR REPLACE"), [row])
+            return
+        writing = postgresql.insert(table).values(row)
+        new = {name: writing.excluded[name] for name in row if name != key}
+        self.execute(writing.on_conflict_do_update(index_elements=[key], set_=new))
+
+    def change_spell(self) -> Wrong:
+        """Move a deadline where nothing is signed."""
+        rng, rows = self.rng, self.scene.now["spells"]
+        row = rng.choice(rows)
+        is_closed = row["closed_on"] is not None
+        values: dict[str, list[Any]] = {
+            "opened_on": [
+                row["opened_on"] + rng.randrange(1, 40) * rng.choice([DAY, -DAY]),
+                *spoilt_days(self.session),
+            ],
+            "closed_on": [TODAY - DAY, TODAY + DAY, *([None] if is_closed else [TODAY])],
+            "end": [*SpellEnd, literal_column("'foo'"), *([None] if is_closed else [])],
+            "worker_id": [number for number in (1, 2, 3, 99) if number != row["worker_id"]],
+            "source": [*SpellSource, literal_column("'foo'")],
+        }
+        match rng.choice([*values, "delete", "insert", "swap"]):
+            case "delete":
+                self.remove(SPELLS, row)
+            case "insert":
+                number = rng.choice([0, 90])
+                self.execute(insert(SPELLS), [{**row, "id": number, "closed_on": TODAY, "end": SpellEnd.DIED}])
+                return Wrong("spell", number)
+            case "swap":
+                other = rng.choice([one for one in rows if one is not row])
+                self.change(SPELLS, row, worker_id=other["worker_id"])
+                self.change(SPELLS, other, worker_id=row["worker_id"])
+                return Wrong("spell", min(row["id"], other["id"]))
+            case column:
+                value = rng.choice([value for value in values[column] if value is not row[column]])
+                self.change(SPELLS, row, **{column: value})
+        return Wrong("spell", row["id"])
 
     def edit_waiting_entry(self) -> Wrong:
         entry_id = self.rng.choice(self.scene.waiting)
@@ -338,14 +473,88 @@ class Superuser:
                 self.change(KEYS, one, sealed=other["sealed"])
                 self.change(KEYS, other, sealed=one["sealed"])
                 lost.add(other["worker_id"])
+        return self.named_without_keys(lost)
+
+    def named_without_keys(self, lost: set[int]) -> Wrong:
         # Without the office's key no erasure vouches for the entries that it names.
-        if 0 in lost:
-            lost.add(ERASED)
-        return Wrong("position", min(self.scene.positions(lambda row: keeper(row) in lost)))
+        gone = lost | {ERASED} if 0 in lost else lost
+        return Wrong("position", min(self.scene.positions(lambda row: keeper(row) in gone)))
 
 
 def keeper(row: Row) -> int:
     return 0 if row["worker_id"] is None or row["kind"] is ERASURE else int(row["worker_id"])
+
+
+def told_leaf(stored: StoredEntry) -> bytes:
+    """The hash of the leaf that fits a row, also of one that is no entry."""
+    if stored.entry is not None:
+        return leaf_hash(leaf_data(stored.entry, stored.commitment))
+    names = ("id", "kind", "channel", "evidence", "happened_at", "written_at")
+    told = {name: stored.columns[name] for name in names}
+    return leaf_hash(canonical_json({**told, "commitment": stored.commitment}))
+
+
+def spoilt_texts(session: Session, like: str) -> list[str]:
+    """In SQL what stands in a column of texts and is none: bytes, also those of a text, and a text that is no UTF-8."""
+    if session.get_bind().dialect.name == "postgresql":
+        return []
+    raw = like.encode().hex()
+    return [f"x'{raw}'", f"CAST(x'{raw}ff' AS TEXT)", f"CAST(x'{raw}00' AS TEXT)", "x''"]
+
+
+def spoilt_days(session: Session) -> list[ColumnElement[Any]]:
+    if session.get_bind().dialect.name == "postgresql":
+        return [literal_column(f"'{day}'") for day in ("infinity", "2026-12-01 BC", "20000-01-01")]
+    return [literal_column(day) for day in ("'someday'", "7", "x'00'", "'2026-12-1'", "''")]
+
+
+def spoilt_value(user: Superuser, row: Row) -> tuple[str, ColumnElement[Any]]:
+    """A column, and for it in SQL what no entry has there."""
+    rng, session, at = user.rng, user.session, row["happened_at"]
+    facts = row["facts"]
+    pairs = json.dumps([[name, value] for name, value in facts.items()])
+    documents = [pairs, "[]", "3", '"text"', "null", json.dumps({**facts, "minutes": 1.5})]
+    spoilt: dict[str, list[str]] = {
+        "kind": ["'foo'", "''"],
+        "channel": ["'foo'", "''"],
+        "evidence": ["'D'", "''"],
+        "facts": [f"'{document}'" for document in documents],
+    }
+    if session.get_bind().dialect.name == "postgresql":
+        spoilt |= {
+            "happened_at": ["'infinity'", "'-infinity'", f"'{at:%Y-%m-%d %H:%M:%S.%f+00} BC'", "'20000-01-01'"],
+            "written_at": ["'infinity'", "'2026-12-01 BC'"],
+        }
+        spoilt["facts"] += [f"'{{\"minutes\" : {number}}}'" for number in ("1e5000", "1.0", "99999999999999999999")]
+        return (column := rng.choice([*spoilt])), literal_column(rng.choice(spoilt[column]))
+    same = json.dumps(facts)
+    spoilt |= {
+        "happened_at": [
+            "'yesterday'",
+            "7",
+            "1.5",
+            f"x'{at.isoformat(sep=' ', timespec='microseconds').encode().hex()}'",
+            # What reads as the same instant in one reader and as another one in the next.
+            f"'{at:%Y-%m-%dT%H:%M:%S.%fZ}'",
+            f"'{at + timedelta(hours=8):%Y-%m-%d %H:%M:%S.%f}+08:00'",
+            f"'{at:%Y-%m-%d %H:%M:%S.%f}+00:00'",
+        ],
+        "written_at": ["''", "x'00'", "9e999"],
+        "worker_id": ["'x'", "1.5", "x'31'", "9e999", "-9223372036854775808"],
+        "spell_id": ["'x'", "x'31'"],
+        "refers_to": ["'x'", "9e999"],
+        "actor": [*spoilt_texts(session, row["actor"])],
+        "note": [*spoilt_texts(session, row["note"] or "")],
+        "commitment": [*spoilt_texts(session, row["commitment"])],
+    }
+    spoilt["facts"] += [
+        *("'{'", "''", f"'{'[' * 9000}'", f"x'{same.encode().hex()}'", f"CAST(x'{b'{'.hex()}ff' AS TEXT)"),
+        *(f"'{{\"minutes\" : {number}}}'" for number in ("NaN", "Infinity", "1e999", "9" * 5000)),
+        # One name twice, the true value last.
+        f"'{{\"minutes\" : 9, {same[1:]}'" if "minutes" in facts else "'{'",
+    ]
+    spoilt["kind"] += spoilt_texts(session, row["kind"].value)
+    return (column := rng.choice([*spoilt])), literal_column(rng.choice(spoilt[column]))
 
 
 def flipped(text: str, rng: random.Random) -> str:
@@ -378,8 +587,13 @@ def changed_value(user: Superuser, column: str, row: Row) -> Any:
 
 
 ACTS: list[Callable[[Superuser], Wrong]] = [
-    *([Superuser.edit_entry] * 6),
+    *([Superuser.edit_entry] * 5),
+    *([Superuser.spoil_entry] * 4),
     Superuser.edit_waiting_entry,
+    Superuser.spoil_waiting_entry,
+    Superuser.spoil_beside_entries,
+    *([Superuser.replace_entry] * 2),
+    *([Superuser.change_spell] * 3),
     Superuser.edit_leaf,
     Superuser.edit_node,
     Superuser.edit_checkpoint,
@@ -395,26 +609,32 @@ ACTS: list[Callable[[Superuser], Wrong]] = [
 
 @pytest.fixture
 def scene(database: Engine, key_ring: KeyRing) -> Iterator[tuple[Scene, Session]]:
-    """The ledger, and a session in which no trigger stands in the way."""
+    """The ledger, and a session in which no trigger and no foreign key stands in the way."""
     built = build(database, key_ring)
-    with Session(database) as session:
+    with database.connect() as connection, Session(connection) as session:
         if database.dialect.name == "postgresql":
             session.execute(text("SET session_replication_role = replica"))
         else:
+            # Before a transaction begins: within one it would change nothing.
+            driver: Any = connection.connection.driver_connection
+            driver.execute("PRAGMA foreign_keys=OFF")
             for trigger in (
                 session.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all()
             ):
                 session.execute(text(f"DROP TRIGGER {trigger}"))
+        # Of one person one spell is open at most, which would stand in somebody's way too.
+        session.execute(text("DROP INDEX uq_spells_open"))
         session.commit()
         yield built, session
 
 
 def test_the_ledger_as_it_was_written_is_good(scene: tuple[Scene, Session]) -> None:
     built, session = scene
-    report, node = check(session, built)
-    assert (report.first, node) == (None, None)
+    report, beside = check(session, built)
+    assert (report.first, beside) == (None, None)
     assert report.waiting == built.waiting
-    assert report.places == built.size == 24
+    assert report.places == built.size == 29
+    assert len(built.now["spells"]) == ERASED - 1
     assert report.erased == len(built.positions(lambda row: keeper(row) == ERASED)) > 1
     assert (report.fitting, report.outside) == (len(built.now["ledger_checkpoints"]) + 1, 1)
 
@@ -432,10 +652,10 @@ def test_whatever_a_superuser_does_is_found_and_the_first_bad_entry_is_named(
             user = Superuser(session, built, rng)
             expected = act(user)
             session.expire_all()
-            report, node = check(session, built)
+            report, beside = check(session, built)
             act_alone.rollback()
-        if found(report, node) != expected:
-            missed.append((act.__name__, user.position, user.is_clever, expected, report.to_dict(), node))
+        if found(report, beside) != expected:
+            missed.append((act.__name__, user.position, user.is_clever, expected, report.to_dict(), beside))
     assert not missed, f"{len(missed)} missed\n" + "\n".join(map(str, missed))
 
 
@@ -464,8 +684,8 @@ def test_who_is_registered_again_under_the_number_of_an_erased_person_has_a_key_
         append_entries(session, [draft(1, worker_id=ERASED)], keys=key_ring)
     with write_session(database) as session:
         sequence_entries(session, after=0, limit=99, outside=built.kept, now=NOW, keys=key_ring)
-        report, node = check(session, built)
-        assert (before, report.first, node, report.places) == ([], None, None, built.size + 4)
+        report, beside = check(session, built)
+        assert (before, report.first, beside, report.places) == ([], None, None, built.size + 4)
         assert erase_person(session, ERASED, actor="clerk/1", now=NOW, keys=key_ring) is not None
         assert check(session, built)[0].first is None
 
