@@ -267,11 +267,13 @@ def erase_person(session: Session, worker_id: int, *, actor: str, now: datetime,
     """Destroy a person's key, so that no note and no commitment of theirs opens any more; what is countable stays.
 
     An entry under the office's own key tells of it first: it names each entry of the person with the digest of its
-    columns, so that these can be told from entries that somebody else made unreadable. None, and nothing done, if the
-    person has no key.
+    columns, so that these can be told from entries that somebody else made unreadable. An entry that its commitment
+    does not fit is not named: what was altered before must not pass for erased. None, and nothing done, if the person
+    has no key.
     """
     if not lock_key(session, worker_id):
         return None
+    key = open_keys(session, [worker_id], keys=keys).get(worker_id)
     theirs = [entry for entry in list_entries(session, worker_ids=[worker_id]) if entry.kind is not EntryKind.ERASURE]
     commitments = list_commitments(session, [entry.id for entry in theirs])
     erasure = append_entry(
@@ -281,7 +283,13 @@ def erase_person(session: Session, worker_id: int, *, actor: str, now: datetime,
         happened_at=now,
         now=now,
         actor=actor,
-        facts={"entries": [f"{entry.id}:{digest_of(entry, commitments[entry.id])}" for entry in theirs]},
+        facts={
+            "entries": [
+                f"{entry.id}:{digest_of(entry, commitments[entry.id])}"
+                for entry in theirs
+                if key is not None and commitment_of(entry, person_key=key) == commitments[entry.id]
+            ]
+        },
         keys=keys,
     )
     delete_key(session, worker_id)

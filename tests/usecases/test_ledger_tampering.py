@@ -690,6 +690,17 @@ def test_who_is_registered_again_under_the_number_of_an_erased_person_has_a_key_
         assert check(session, built)[0].first is None
 
 
+def test_what_was_altered_before_its_person_was_erased_does_not_pass_for_erased(scene: tuple[Scene, Session]) -> None:
+    built, session = scene
+    person = next(row["worker_id"] for row in built.now["ledger"] if row["worker_id"] not in (None, ERASED))
+    position = built.positions(lambda row: row["worker_id"] == person)[0]
+    altered = built.entry_at(position)["id"]
+    session.connection().execute(update(ENTRIES).where(ENTRIES.c.id == altered).values(actor="clerk/9"))
+    assert erase_person(session, person, actor="clerk/1", now=NOW, keys=built.keys) is not None
+    sequence_entries(session, after=0, limit=99, outside=built.kept, now=NOW, keys=built.keys)
+    assert found(*check(session, built)) == Wrong("position", position)
+
+
 def test_an_entry_written_while_its_person_is_erased_is_named_or_comes_after(
     database: Engine, key_ring: KeyRing
 ) -> None:
