@@ -115,11 +115,10 @@ def test_an_entry_that_was_struck_since_says_by_which_and_still_holds(ledger: En
         "UPDATE ledger SET happened_at = written_at WHERE id = 4",
         "UPDATE ledger SET worker_id = 7 WHERE id = 4",
         "UPDATE ledger SET note = NULL WHERE id = 4",
+        "UPDATE ledger SET facts = '[]' WHERE id = 4",
         "UPDATE ledger SET commitment = (SELECT l.commitment FROM ledger l WHERE l.id = 5) WHERE id = 4",
         "UPDATE ledger_leaves SET hash = (SELECT l.hash FROM ledger_leaves l WHERE l.position = 5) WHERE position = 2",
         "UPDATE ledger_leaves SET signature = (SELECT l.signature FROM ledger_leaves l WHERE l.position = 5)",
-        "UPDATE ledger_checkpoints SET note = replace(note, 'jiujin', 'other')",
-        "UPDATE ledger_checkpoints SET note = ''",
     ],
 )
 def test_whatever_somebody_changed_the_proof_holds_no_more(ledger: Engine, key_ring: KeyRing, statement: str) -> None:
@@ -133,7 +132,8 @@ def test_whatever_somebody_changed_the_proof_holds_no_more(ledger: Engine, key_r
         ("DELETE FROM ledger WHERE id = 4", LedgerEntryUnknown),
         ("DELETE FROM ledger_keys", LedgerEntryUnproven),
         ("DELETE FROM ledger_checkpoints", LedgerEntryUnproven),
-        ("UPDATE ledger_checkpoints SET size = 2", LedgerEntryUnproven),
+        ("UPDATE ledger_checkpoints SET note = replace(note, 'jiujin', 'other')", LedgerEntryUnproven),
+        ("UPDATE ledger_checkpoints SET note = ''", LedgerEntryUnproven),
         ("DELETE FROM ledger_nodes", LedgerEntryUnproven),
         ("DELETE FROM ledger_leaves WHERE position = 2", LedgerEntryUnproven),
         ("UPDATE ledger_leaves SET position = 99 - position WHERE position > 2", LedgerEntryUnproven),

@@ -650,9 +650,12 @@ def test_a_push_that_arrives_is_one_entry_with_all_that_it_must_be_judged_by(
 
 
 def test_what_arrives_when_others_have_taken_the_places_says_so(session: Session, key_ring: KeyRing) -> None:
-    post = post_of(Teller(says=lambda _: Report(outcome=Outcome.DELIVERED, provider="teller")))
-    worker, other, third = add_people(session, 3, keys=key_ring)
+    post = post_of(Teller())
+    worker, other, third, late = add_people(session, 4, keys=key_ring)
     posting = add_posting(session, openings=2)
+    for person in (worker, third):
+        push_to(session, person, posting, post, keys=key_ring)
+    claims = claims_of(session, post, key_ring)
     for person in (worker, other):
         append_entry(
             session,
@@ -664,11 +667,13 @@ def test_what_arrives_when_others_have_taken_the_places_says_so(session: Session
             facts={"posting": posting},
             keys=key_ring,
         )
-    for person in (worker, third):
-        push_to(session, person, posting, post, keys=key_ring)
-    step(session, post, key_ring)
+    for claim in claims:
+        settled(session, post, claim, Report(outcome=Outcome.DELIVERED, provider="teller"), key_ring)
     places = {entry.worker_id: entry.facts["places"] for entry in list_entries(session) if entry.kind is EntryKind.PUSH}
     assert places == {worker: 1, third: 0}
+    # And nobody is sent it any more.
+    push_to(session, late, posting, post, keys=key_ring)
+    assert claims_of(session, post, key_ring) == []
 
 
 def test_what_arrives_when_the_posting_is_over_says_so(session: Session, key_ring: KeyRing) -> None:

@@ -93,19 +93,24 @@ def suppressed(session: Session, keys: KeyRing, post: Post, **given: Any) -> Pus
 
 
 def tried_twice(session: Session, keys: KeyRing, *others: Teller) -> tuple[Push, Post]:
-    """A push whose first provider did not answer and then did not know of it; the next has taken it on.
+    """A push that was tried twice on its first channel, and taken on the second time.
 
-    The first is `teller`, with the number `a`; the second, the same or another one, has given the number `b`.
+    The first to try is `teller`, with the number `a`: it did not answer and then did not know of it, and is told again;
+    where there is another for text messages it refused, and the other is next. The second number is `b`.
     """
-    teller = Teller(says=lambda _: teller.report(Outcome.UNCERTAIN, provider_id="a"))
+    other = next((each for each in others if each.channel is Channel.SMS), None)
+    first = Outcome.UNCERTAIN if other is None else Outcome.REFUSED
+    teller = Teller(says=lambda _: teller.report(first, provider_id="a"))
     teller.knows = lambda _: teller.report(Outcome.UNKNOWN)
     post = post_of(teller, *others)
     push = sent(session, keys, post)
-    step(session, post, keys, now=NOW + timedelta(minutes=1))
-    second = next((each for each in others if each.channel is Channel.SMS), teller)
+    second = other or teller
+    if other is None:
+        step(session, post, keys, now=NOW + timedelta(minutes=1))
     second.says = lambda _: second.report(Outcome.ACCEPTED, provider_id="b")
-    step(session, post, keys, now=NOW + timedelta(minutes=2))
-    assert attempt_of(session, push).tries == 2
+    step(session, post, keys, now=NOW + timedelta(hours=1))
+    attempt = attempt_of(session, push)
+    assert (attempt.tries, attempt.provider, attempt.provider_id) == (2, second.provider, "b")
     return push, post
 
 
