@@ -401,7 +401,7 @@ def status(
             else:
                 changes = register_status(session, worker, status, evidence=evidence, since=day, **common)
         words = f"{status.label}：{'到' if ends else '从'} {day} {'为止' if ends else '起'}"
-        words += f"；开始了 {len(changes.opened)} 次失业登记，结束了 {len(changes.closed)} 次"
+        words += "；失业登记开始了" if changes.opened else "；失业登记结束了" if changes.closed else ""
         document = {
             "worker": worker,
             "status": status.value,

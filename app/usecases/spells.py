@@ -168,8 +168,16 @@ def close_spell(
     return Spell(id=spell_id, worker_id=spell.worker_id, opened_on=spell.opened_on, closed_on=on, end=end)
 
 
-def sync_spells(session: Session, *, actor: str, on: date, now: datetime, keys: KeyRing) -> SpellChanges:
-    """Bring spells in line with what everybody is registered as on a day; again on the same day it changes nothing.
+def sync_spells(
+    session: Session,
+    *,
+    actor: str,
+    on: date,
+    now: datetime,
+    keys: KeyRing,
+    worker_ids: Collection[int] | None = None,
+) -> SpellChanges:
+    """Bring spells in line with what people are registered as on a day; again on the same day it changes nothing.
 
     A spell opens on that day for everybody who is both and never had one, or was registered anew since the last was
     closed: whom a clerk has closed as employed is not opened again by a list that still holds them. One closes
@@ -182,9 +190,14 @@ def sync_spells(session: Session, *, actor: str, on: date, now: datetime, keys: 
         on: the day, today or earlier.
         now: when it is written.
         keys: the key ring.
+        worker_ids: these people alone; None: everybody.
     """
-    owed = {one for one, statuses in workers_store.list_statuses(session, on=on).items() if is_owed(statuses)}
-    open_now = [spell for spell in store.list_spells_on(session, on=on) if spell.closed_on is None]
+    statuses_of = workers_store.list_statuses(session, on=on, worker_ids=worker_ids)
+    owed = {one for one, statuses in statuses_of.items() if is_owed(statuses)}
+    if worker_ids is None:
+        open_now = [spell for spell in store.list_spells_on(session, on=on) if spell.closed_on is None]
+    else:
+        open_now = store.list_open_spells(session, worker_ids)
     ended = [spell for spell in open_now if spell.worker_id not in owed]
     last_days = workers_store.list_last_days(session, [spell.worker_id for spell in ended], OWED_STATUSES)
     for spell in ended:

@@ -1,16 +1,18 @@
 """What people who are on record are registered as: a status begins or ends, and their spell with it."""
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
+from app.domain.spells import SpellSource, is_owed
 from app.domain.workers import Evidence, Status
 from app.kit.clock import china_date
 from app.kit.errors import Conflict, FieldFault, Invalid
 from app.kit.keys import KeyRing
 from app.store import workers as store
 from app.store.audit import record_act
-from app.usecases.spells import SpellChanges, sync_spells
+from app.usecases.spells import SpellChanges, open_spells, sync_spells
 from app.usecases.workers import WorkerUnknown
 
 
@@ -32,15 +34,18 @@ def register_status(
     now: datetime,
     keys: KeyRing,
 ) -> SpellChanges:
-    """Note that somebody is registered as something from a day on; a spell opens where it makes the package owed.
+    """Note that somebody is registered as something from a day on.
 
-    Who is so already stays as they are.
+    Where that makes the package owed, a spell opens with that day, or today if they were not both on that day. Who is
+    so already stays as they are.
 
     Raises:
         Invalid: the day is still to come (`in_future`).
+        SpellOverlaps: an earlier spell of theirs ended after that day.
         WorkerUnknown: there is no such person.
     """
     _require(session, worker_id, since, "since", now=now)
+    common: dict[str, Any] = {"actor": actor, "now": now, "keys": keys}
     if status not in store.list_statuses(session, on=china_date(now), worker_ids=[worker_id]).get(worker_id, ()):
         store.add_statuses(session, [(worker_id, status, since)], evidence=evidence)
         record_act(
@@ -51,7 +56,10 @@ def register_status(
             now=now,
             detail=f"{status.value} {since}",
         )
-    return sync_spells(session, actor=actor, on=china_date(now), now=now, keys=keys)
+        if is_owed(store.list_statuses(session, on=since, worker_ids=[worker_id]).get(worker_id, frozenset())):
+            opened = open_spells(session, [worker_id], source=SpellSource.CLERK, on=since, **common)
+            return SpellChanges(opened=tuple(opened), closed=())
+    return sync_spells(session, on=china_date(now), worker_ids=[worker_id], **common)
 
 
 def end_status(
@@ -75,7 +83,7 @@ def end_status(
         now=now,
         detail=f"{status.value} {last_day}",
     )
-    return sync_spells(session, actor=actor, on=china_date(now), now=now, keys=keys)
+    return sync_spells(session, actor=actor, on=china_date(now), now=now, keys=keys, worker_ids=[worker_id])
 
 
 def _require(session: Session, worker_id: int, day: date, field: str, *, now: datetime) -> None:

@@ -292,10 +292,11 @@ def test_a_status_that_begins_opens_a_spell_and_one_that_ends_closes_it(
     other = add_person(house, [ALLEVIATED])
     given = ("--worker", str(other), "--status", "registered_unemployed", "--by", "clerk/k-1", "--json")
     begun = jiujin("ledger", "status", *given, "--on", (today - 3 * DAY).isoformat())
-    # The other one is registered as both and had no spell yet: everybody's are brought in line.
-    assert (begun.code, len(begun.json()["opened"]), begun.json()["closed"]) == (0, 2, [])
+    # From the day that was named, and for nobody else, though the other one is registered as both, too.
+    assert (begun.code, len(begun.json()["opened"]), begun.json()["closed"]) == (0, 1, [])
     assert jiujin("ledger", "status", *given).json()["opened"] == []
-    assert jiujin("ledger", "person", "--worker", str(other), "--json").json()["worker"] == other
+    found = jiujin("ledger", "person", "--worker", str(other), "--json").json()
+    assert (found["worker"], found["opened_on"]) == (other, (today - 3 * DAY).isoformat())
     ended = jiujin("ledger", "status", *given, "--end", "--on", (today - DAY).isoformat())
     assert (ended.code, len(ended.json()["closed"])) == (0, 1)
     assert jiujin("ledger", "status", *given, "--end").json()["error"]["code"] == "status_not_borne"
