@@ -15,7 +15,7 @@ from app.background.plans import folder_of_today, make_planned, plan_day, served
 from app.cli.databases import matchmaker_of, require_current_schema
 from app.cli.records import By
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, progress_console, stopping_on_sigterm
-from app.domain.pushes import PushState
+from app.domain.pushes import PushCause, PushState
 from app.kit.database import HIGHEST_ID, read_session, write_session
 from app.usecases.matchmaking import Matchmaker
 from app.usecases.obligations import require_writer
@@ -119,10 +119,11 @@ def send(
         answer(document, _told_sent(made, messages, states), as_json=as_json)
 
 
-@pushes.command("now", help="现在就给一个人送岗位：欠着的先送，不欠的送本人要的三个。")
+@pushes.command("now", help="现在就给一个人送还欠着的岗位；本人来要的，加 --asked 送三个。")
 def push_one(
     *,
     worker: Annotated[int, typer.Option("--worker", min=1, max=HIGHEST_ID, metavar="编号", help="本人的编号")],
+    asks: Annotated[bool, typer.Option("--asked", help="本人要的：不管欠不欠，送三个，夜里也送")] = False,
     by: By,
     data: DataFolder = None,
     as_json: AsJson = False,
@@ -134,11 +135,17 @@ def push_one(
         with write_session(house.engine) as session:
             require_writer(session, by)
             planned = push_now(
-                session, matchmaker, worker, served=served_by(house), now=house.clock.now(), keys=house.keys
+                session,
+                matchmaker,
+                worker,
+                served=served_by(house),
+                now=house.clock.now(),
+                keys=house.keys,
+                cause=PushCause.ASKED if asks else PushCause.OWED,
             )
         messages = send_ready(house)
         document = {"worker": worker, "pushes": [_out(each, matchmaker) for each in planned], "messages": messages}
-        words = f"做了{len(planned)}条，发出或查问{messages}次" if planned else "没有可以送的岗位"
+        words = f"做了{len(planned)}条，发出或查问{messages}次" if planned else "没有还欠着的，或者附近没有合适的了"
         answer(document, words, as_json=as_json)
 
 

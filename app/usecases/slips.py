@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.identities import mask_name
 from app.domain.ledger import Channel
-from app.domain.pushes import Answer, Unsuitable
+from app.domain.pushes import Answer, PushCause, Unsuitable
 from app.domain.slips import MOST_POSTS, SlipPost, write_slip
 from app.kit.clock import CHINA
 from app.kit.errors import FieldFault, Invalid, NotFound
@@ -197,7 +197,8 @@ def _page(
     """One person's page, None where no posting of theirs is open any more."""
     today = now.astimezone(CHINA).date()
     posts: list[tuple[Push, SlipPost]] = []
-    for push in pushes:
+    # What is owed first, then what was made first.
+    for push in sorted(pushes, key=lambda each: (each.cause is not PushCause.OWED, each.id)):
         try:
             card = load_posting(session, push.posting_id, areas=areas, today=today)
         except PostingNotFound:
@@ -211,7 +212,7 @@ def _page(
             hours=card.hours,
         )
         posts.append((push, post))
-    posts = posts[-MOST_POSTS:]
+    posts = posts[:MOST_POSTS]
     if not posts:
         return None
     ids = [push.id for push, _ in posts]

@@ -112,4 +112,8 @@ def test_one_person_is_sent_what_is_owed_to_them_now(house: House, visited: int,
     said = jiujin("push", "now", "--worker", str(visited), *BY, "--json")
     # Two wait for a visit already, so that one is missing.
     assert [(each["posting_id"], each["cause"]) for each in said.json()["pushes"]] == [(posting, "owed")]
+    assert jiujin("push", "now", "--worker", str(visited), *BY, "--json").json()["pushes"] == []
+    more = [add_posting(house, valid_until=None) for _ in range(2)]
+    asked = jiujin("push", "now", "--worker", str(visited), "--asked", *BY, "--json").json()["pushes"]
+    assert {each["posting_id"]: each["cause"] for each in asked} == dict.fromkeys(more, "asked")
     assert jiujin("push", "now", "--worker", "2147483647", *BY, "--json").json()["error"]["code"] == "worker_unknown"
