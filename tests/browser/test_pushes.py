@@ -7,6 +7,7 @@ from sqlalchemy import select
 from app.domain.pushes import PushState
 from app.kit.database import read_session, write_session
 from app.store.pushes import Push
+from app.usecases.inboxes import inbox_code
 from app.usecases.pushes import link_token
 from app.wiring import House
 from tests.browser.conftest import PHONE
@@ -49,4 +50,16 @@ def test_without_scripts_one_says_why_it_does_not_suit(browser: Browser, site: s
     page.get_by_role("button", name="不合适", exact=True).click()
     expect(page.get_by_text("您说的是：不合适（太远了）。记下了，下回照这个给您找。")).to_be_visible()
     context.close()
+    assert state_of(street, link) is PushState.ANSWERED
+
+
+def test_from_the_inbox_one_goes_to_the_job_and_answers(page: Page, street: House, link: str) -> None:
+    with read_session(street.engine) as session:
+        pushes = session.scalars(select(Push)).all()
+        owner = next(push.worker_id for push in pushes if link.endswith(link_token(push, street.keys)))
+    page.goto(f"/inbox/{inbox_code(owner, keys=street.keys)}")
+    look(page)
+    page.get_by_role("link", name="小区保安（真）", exact=True).click()
+    go_on(page, "感兴趣")
+    expect(page.get_by_text("您说的是：感兴趣。我们会帮您联系。")).to_be_visible()
     assert state_of(street, link) is PushState.ANSWERED
