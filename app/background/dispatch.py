@@ -107,7 +107,9 @@ class Dispatcher:
         try:
             while stop is None or not stop.is_set():
                 claimed_at = self._clock()
-                claims, looked_at = self._claim(self._threads - len(under_way))
+                room = self._threads - len(under_way)
+                # Some at once: a transaction for each would cost more than the sending.
+                claims, looked_at = self._claim(room) if 2 * room >= self._threads else ([], 0)
                 number += len(claims)
                 begin_by = claimed_at + self._post.rules.lease_s - self._post.rules.send_s
                 under_way |= {self._pool.submit(self._carry_out, claim, begin_by): claim for claim in claims}
