@@ -761,6 +761,27 @@ def last_resort(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: 
     )
 
 
+PROPOSED, APPROVED, DECLINED = "proposed", "approved", "declined"
+
+
+def latest_step(spell: Spell, entries: Iterable[Entry]) -> Entry | None:
+    """The last step towards a public-welfare post in a spell that was not struck; None where there was none."""
+    told = list(entries)
+    struck = {entry.refers_to for entry in told if entry.kind is EntryKind.STRIKE}
+    steps = [
+        entry
+        for entry in told
+        if entry.kind is EntryKind.LAST_RESORT and entry.spell_id == spell.id and entry.id not in struck
+    ]
+    return steps[-1] if steps else None
+
+
+def is_granted(spell: Spell, entries: Iterable[Entry]) -> bool:
+    """Whether the office has granted a public-welfare post in a spell, and that decision stands."""
+    step = latest_step(spell, entries)
+    return step is not None and step.facts.get("step") == APPROVED
+
+
 def _span_days(instants: Iterable[datetime]) -> int:
     days = [china_date(instant) for instant in instants]
     return (max(days) - min(days)).days if days else 0

@@ -366,7 +366,7 @@ class Matchmaker:
         resolved = [self.understand(words) for words in profile.wants]
         near_by, home_code = self.seeker(profile, resolved, today=today)
         board = self._board
-        among = board.ids[board.suits_older] if filters.older else None
+        among = self.ids_for_older() if filters.older else None
         own = _SKILL_OWN * self._index.weights.later_want ** max(0, len(near_by.wants) - 1) if near_by.wants else 0.0
         found = self._index.rank(near_by, k, skill_min=own, among=among)
         seeker = near_by
@@ -433,6 +433,16 @@ class Matchmaker:
     def places_left(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ids and places left, each (m,), of the postings that are not full; samples of the past among them."""
         return self._index.places_left()
+
+    def ids_for_older(self) -> NDArray[np.int64]:
+        """Ids of the postings that lie in a lane for older workers and name no age cap below 60, ascending."""
+        board = self._board
+        return board.ids[np.flatnonzero(board.suits_older)]
+
+    def ids_of_kind(self, kind: PostingKind) -> NDArray[np.int64]:
+        """Ids of the postings of a kind, ascending."""
+        board = self._board
+        return board.ids[np.flatnonzero(board.kinds == str(kind))]
 
     def save_index(self, path: Path) -> None:
         """Write the index of now to a file that other processes can open."""

@@ -10,7 +10,15 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
-from app.domain.obligations import LastResort, last_resort, work_relief_order
+from app.domain.obligations import (
+    APPROVED,
+    DECLINED,
+    PROPOSED,
+    LastResort,
+    last_resort,
+    latest_step,
+    work_relief_order,
+)
 from app.domain.postings import PostingKind
 from app.domain.spells import Spell, SpellEnd
 from app.kit.clock import china_date
@@ -24,7 +32,6 @@ from app.usecases.pushes import is_open
 from app.usecases.spells import close_spell
 from app.usecases.vacancies import places_left
 
-PROPOSED, APPROVED, DECLINED = "proposed", "approved", "declined"
 DECIDERS = "officer/"
 """How whoever decides about a last resort signs."""
 
@@ -102,7 +109,7 @@ def propose_last_resort(
     """
     _require_reasons(reasons)
     spell, entries = _spell_and_entries(session, worker_id, now=now)
-    latest = _latest_step(spell, entries)
+    latest = latest_step(spell, entries)
     if latest is not None and latest.facts.get("step") != DECLINED:
         raise LastResortProposed
     shown = _require_attempts(session, spell, entries, now=now)
@@ -135,7 +142,7 @@ def decide_last_resort(
         raise LastResortNotOfficers
     _require_reasons(reasons)
     spell, entries = _spell_and_entries(session, worker_id, now=now)
-    proposal = _latest_step(spell, entries)
+    proposal = latest_step(spell, entries)
     if proposal is None or proposal.facts.get("step") != PROPOSED:
         raise LastResortNotProposed
     if proposal.actor == actor:
@@ -159,16 +166,6 @@ def _spell_and_entries(session: Session, worker_id: int, *, now: datetime) -> tu
     if spell is None or spell.opened_on > china_date(now):
         raise NoOpenSpell
     return spell, list_entries(session, worker_ids=[worker_id])
-
-
-def _latest_step(spell: Spell, entries: Sequence[Entry]) -> Entry | None:
-    struck = {entry.refers_to for entry in entries if entry.kind is EntryKind.STRIKE}
-    steps = [
-        entry
-        for entry in entries
-        if entry.kind is EntryKind.LAST_RESORT and entry.spell_id == spell.id and entry.id not in struck
-    ]
-    return steps[-1] if steps else None
 
 
 def _require_attempts(session: Session, spell: Spell, entries: Sequence[Entry], *, now: datetime) -> LastResort:
@@ -326,7 +323,7 @@ def record_start(
     keys: KeyRing,
     closes: bool = False,
 ) -> Entry:
-    """Write down that somebody has begun to work; with `closes` their registration ends on that day as employed.
+    """Write down that somebody has begun to work; with `closes` their registration ends on that day.
 
     Args:
         session: a transaction that the caller commits.
@@ -338,17 +335,19 @@ def record_start(
         now: when it is written.
         actor: who writes it.
         keys: the key ring.
-        closes: whether the spell is closed with it.
+        closes: whether the spell is closed with it: as employed, or as placed where it is a public-welfare post.
 
     Raises:
         Invalid: the time is still to come (`in_future`).
         PostingUnknown: there is no such posting.
         NoOpenSpell: the person was not registered on that day.
         app.usecases.spells.SpellClosed: the spell was closed already in another way.
+        app.usecases.spells.WelfareNotGranted: it closes with a public-welfare post that no officer has granted.
     """
     if happened_at > now:
         raise Invalid(fields=[FieldFault("happened_at", "in_future", "时间还没有到，请核对")])
-    if posting_id is not None and postings.find_posting(session, posting_id) is None:
+    posting = None if posting_id is None else postings.find_posting(session, posting_id)
+    if posting_id is not None and posting is None:
         raise PostingUnknown
     day = china_date(happened_at)
     spell = spells.find_spell_on(session, worker_id, on=day)
@@ -368,5 +367,7 @@ def record_start(
         keys=keys,
     )
     if closes:
-        close_spell(session, spell.id, end=SpellEnd.EMPLOYED, actor=actor, on=day, now=now, keys=keys)
+        is_welfare = posting is not None and posting.kind is PostingKind.PUBLIC_WELFARE
+        end = SpellEnd.WELFARE_POST if is_welfare else SpellEnd.EMPLOYED
+        close_spell(session, spell.id, end=end, actor=actor, on=day, now=now, keys=keys)
     return entry

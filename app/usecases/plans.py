@@ -1,7 +1,8 @@
 """The plan of pushes: which postings people are to be sent, shared out fairly, for everybody at night or for one now.
 
 Whoever is owed pushes comes first, and is given only what will count for it; then come poverty-alleviated people, the
-hard to employ and everybody else. Within each, everybody is given one before anybody is given two.
+hard to employ and everybody else. Of each, those come first who are on their way home. Everybody is given one before
+anybody is given two; older workers rather from their lanes (plan 8.1), public-welfare posts only by decision (8.10).
 
 Lists are made chunk by chunk, on threads here or on a cluster, and kept in the plan's folder as they come; a plan that
 was stopped goes on where it was. Places are shared out here, from all lists.
@@ -45,6 +46,8 @@ from matching.ranked_tables import NOTHING
 
 SPREAD = (1.0, 0.3, 0.0)  # everybody once before anybody twice, where places are scarce
 GAP = 0.005
+LANE_WORTH = 0.1  # by so much less score a posting of the lanes is still as good for an older worker as another
+GRANTED_WORTH = 1.0  # more than any score: who was granted a public-welfare post is sent those before others
 RETURNING_WITHIN = timedelta(days=30)
 WORTH_SENDING = timedelta(days=14)  # what has not arrived by then is planned anew, from what is open then
 PUSHES_AT_ONCE = 300  # a transaction; others who write wait for its end
@@ -61,6 +64,7 @@ class Person:
     """Somebody who is registered, as the library takes them, and what they may be sent.
 
     `most`: how many postings at most. `is_returning`: they are away, and come home within the next thirty days.
+    `is_older`: of the age from which the lanes for older workers are for them.
     """
 
     seeker: Seeker
@@ -68,6 +72,7 @@ class Person:
     most: int
     is_owed: bool
     is_returning: bool
+    is_older: bool
     facts: Recipient
 
 
@@ -150,6 +155,7 @@ def _person(
         most=facts.most(recipients.rules),
         is_owed=facts.missing > 0,
         is_returning=is_away and back_on is not None and today <= back_on <= today + RETURNING_WITHIN,
+        is_older=age_on(seeker.birth_date, today) >= recipients.rules.older_worker_age,
         facts=facts,
     )
 
@@ -250,8 +256,8 @@ def plan_pushes(
     run = _on_threads(index, threads) if scheduler is None else _on_cluster(scheduler, snapshot)
     ranking = ChunkedRanking(folder / "lists", name, run, on_done=on_progress)
     ids, rooms = _rooms(index, people.recipients)
-    shared = share_out(ranking, people.persons, ids, rooms, people.recipients)
-    planned = _told(index, people, shared, matchmaker, today=today)
+    shared = share_out(ranking, people.persons, ids, rooms, people.recipients, Kinds.of(matchmaker))
+    planned = _told(index, people, shared, matchmaker)
     _write(plan_file, planned)
     for kept in (folder / "lists").glob("*.npz"):
         kept.unlink(missing_ok=True)
@@ -344,6 +350,7 @@ class _Chooser:
         self._by_job = _by_job(self._recipients.jobs)
         ids, rooms = _rooms(matchmaker, self._recipients)
         self._with_room = ids[rooms > 0]
+        self._kinds = Kinds.of(matchmaker)
 
     def person(self, worker: Worker) -> Person:
         """Somebody as they are planned for; raises AreaUnknown."""
@@ -352,32 +359,26 @@ class _Chooser:
 
     def best(self, person: Person, number: int, *, is_owed: bool) -> list[Match]:
         """The best postings of different jobs that they have not seen, in order; what is owed must count."""
-        jobs = self._recipients.jobs
-        barred = _barred(person.facts, jobs, self._by_job)
-        among = self._with_room[~np.isin(self._with_room, list(barred))]
-        skill_min = _skill_min(self._recipients.rules, is_owed=is_owed)
-        return _of_different_jobs(self._matchmaker, person.seeker, among, number, jobs=jobs, skill_min=skill_min)
-
-
-def _of_different_jobs(
-    matchmaker: Matchmaker,
-    seeker: Seeker,
-    among: NDArray[np.int64],
-    number: int,
-    *,
-    jobs: Mapping[int, str],
-    skill_min: float,
-) -> list[Match]:
-    chosen: dict[str, Match] = {}
-    length = 4 * MOST_AT_ONCE
-    while number and len(among):
-        found = matchmaker.rank_among(seeker, among, k=length, skill_min=skill_min)
-        for match in found:
-            chosen.setdefault(jobs[match.opening_id], match)
-        if len(chosen) >= number or len(found) < length:
-            break
-        length *= 4  # many rows of the same jobs
-    return sorted(chosen.values(), key=lambda match: -match.score)[:number]
+        jobs, rules = self._recipients.jobs, self._recipients.rules
+        barred = [*_barred(person.facts, jobs, self._by_job), *self._kinds.barred_for(person)]
+        among = self._with_room[~np.isin(self._with_room, barred)]
+        skill_min, skilled = _skill_min(rules, is_owed=is_owed), _skill_min(rules, is_owed=True)
+        lifted = self._kinds.lifted_for(person)
+        chosen: dict[str, Match] = {}
+        length = 4 * MOST_AT_ONCE
+        while number and len(among):
+            chosen.clear()
+            lists = [self._matchmaker.rank_among(person.seeker, among, k=length, skill_min=skill_min)]
+            if lifted is not None:
+                ids = np.intersect1d(among, lifted.ids)
+                lists.append(self._matchmaker.rank_among(person.seeker, ids, k=length, skill_min=skilled))
+            found = {match.opening_id: match for each in lists for match in each}
+            for match in _in_order(found.values(), lifted, rules):
+                chosen.setdefault(jobs[match.opening_id], match)
+            if len(chosen) >= number or all(len(each) < length for each in lists):
+                break
+            length *= 4  # many rows of the same jobs
+        return list(chosen.values())[:number]
 
 
 def push_now(
@@ -405,6 +406,40 @@ def push_now(
 
 
 # --- sharing out ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lifted:
+    """Postings that count as better than their score by `worth` for whoever is skilled for them; ids, ascending."""
+
+    ids: NDArray[np.int64]
+    worth: float
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Postings that are for some rather than for others: the lanes for older workers, and public-welfare posts."""
+
+    lanes: Lifted
+    welfare: Lifted
+
+    @classmethod
+    def of(cls, matchmaker: Matchmaker) -> "Kinds":
+        """Those of now."""
+        return cls(
+            Lifted(matchmaker.ids_for_older(), LANE_WORTH),
+            Lifted(matchmaker.ids_of_kind(PostingKind.PUBLIC_WELFARE), GRANTED_WORTH),
+        )
+
+    def barred_for(self, person: Person) -> NDArray[np.int64]:
+        """What they are not to be sent: public-welfare posts, unless the office has granted them one (plan 8.10)."""
+        return self.welfare.ids[:0] if person.facts.is_granted else self.welfare.ids
+
+    def lifted_for(self, person: Person) -> Lifted | None:
+        """What they are to be sent rather than other postings."""
+        if person.facts.is_granted:
+            return self.welfare
+        return self.lanes if person.is_older else None
 
 
 class SkilledRanker(Protocol):
@@ -439,19 +474,20 @@ class Shared:
         return (self.bound - self.total) / abs(self.bound) if self.bound else 0.0
 
 
-def share_out(
+def share_out(  # noqa: PLR0917  all are read, none has a default
     ranking: SkilledRanker,
     persons: Sequence[Person],
     ids: NDArray[np.int64],
     rooms: NDArray[np.int64],
     recipients: Recipients,
+    kinds: Kinds,
 ) -> Shared:
     """Give everybody up to as many postings as they may be sent, none twice and no job twice.
 
     The library gives all people of one plan equally many, so there is a plan for each class of people and number: who
     is owed, the classes of plan 8.9 in their order, and in each those first who are to be given most, for they have
     had the least. Each takes from what the ones before it left. Who was given two rows of one job keeps the better one
-    and takes another turn with the people of the same plan.
+    and takes another turn with the people of the same plan. Totals tell what is lifted for somebody as it counts.
 
     Args:
         ranking: lists what fits.
@@ -459,26 +495,30 @@ def share_out(
         ids: (m,) postings.
         rooms: (m,) to how many people each may be sent.
         recipients: the rules, and which job each posting is.
+        kinds: which postings are for whom.
     """
     left = rooms.copy()
     place = {each: at for at, each in enumerate(ids.tolist())}
     by_job = _by_job(recipients.jobs)
     held: list[dict[str, int]] = [{} for _ in persons]
     barred = [_barred(person.facts, recipients.jobs, by_job) for person in persons]
+    lifts = {person.seeker.id: lifted for person in persons if (lifted := kinds.lifted_for(person)) and len(lifted.ids)}
     turns = _turns(persons)
     total = bound = 0.0
     for turn in turns:
         waiting = [(turn, persons[turn[0]].most)]
         while waiting:
             rows, number = waiting.pop()
-            there = left > 0
+            there = (left > 0) & ~np.isin(ids, kinds.barred_for(persons[turn[0]]))
             if not there.any():
                 break
             plan = plan_all(
-                _Unseen(
+                _Wishes(
                     ranking,
-                    {persons[row].seeker.id: barred[row] for row in rows if barred[row]},
-                    _skill_min(recipients.rules, is_owed=persons[rows[0]].is_owed),
+                    barred={persons[row].seeker.id: barred[row] for row in rows if barred[row]},
+                    lifted=lifts,
+                    skill_min=_skill_min(recipients.rules, is_owed=persons[rows[0]].is_owed),
+                    skilled=_skill_min(recipients.rules, is_owed=True),
                 ),
                 [persons[row].seeker for row in rows],
                 ids[there],
@@ -507,11 +547,24 @@ def share_out(
     return Shared(tuple(tuple(each.values()) for each in held), turns, left, total, bound)
 
 
-class _Unseen:
-    """Lists as another ranker does, but for nobody what is barred for them, nor what they are not skilled for."""
+class _Wishes:
+    """Lists as another ranker does, but for nobody what is barred for them, nor what they are not skilled for.
 
-    def __init__(self, ranking: SkilledRanker, barred: Mapping[int, frozenset[int]], skill_min: float) -> None:
-        self._ranking, self._barred, self._skill_min = ranking, barred, skill_min
+    What is lifted for somebody stands where it belongs by what it counts as, if they are skilled for it by the office's
+    setting.
+    """
+
+    def __init__(
+        self,
+        ranking: SkilledRanker,
+        *,
+        barred: Mapping[int, frozenset[int]],
+        lifted: Mapping[int, Lifted],
+        skill_min: float,
+        skilled: float,
+    ) -> None:
+        self._ranking, self._barred, self._lifted = ranking, barred, lifted
+        self._skill_min, self._skilled = skill_min, skilled
 
     def rank_many(
         self,
@@ -523,9 +576,43 @@ class _Unseen:
         among: NDArray[np.int64] | None = None,
         leasts: ArrayLike | None = None,
     ) -> RankedTable:
-        """As `MatchIndex.rank_many`; whoever has something barred is listed more, so that k remain."""
-        ids, scores = np.full((len(seekers), k), NOTHING, np.int64), np.zeros((len(seekers), k), np.float32)
+        """As `MatchIndex.rank_many`, by what each counts as."""
         least = None if leasts is None else np.asarray(leasts, np.float64)
+        found = self._allowed(seekers, k, threads, prices, among=among, leasts=least, skill_min=self._skill_min)
+        all_ids, all_scores = found.ids.copy(), found.scores.copy()
+        by_lift: dict[Lifted, list[int]] = {}
+        for row, seeker in enumerate(seekers):
+            if seeker.id in self._lifted:
+                by_lift.setdefault(self._lifted[seeker.id], []).append(row)
+        for lifted, rows in by_lift.items():
+            ids = lifted.ids if among is None else np.intersect1d(lifted.ids, among)
+            best = self._allowed(
+                [seekers[row] for row in rows],
+                k,
+                threads,
+                prices,
+                among=ids,
+                leasts=None if least is None else least[rows] - lifted.worth,
+                skill_min=max(self._skill_min, self._skilled),
+            )
+            raised = np.where(best.ids == NOTHING, 0.0, best.scores + lifted.worth).astype(np.float32)
+            merged = _merged(RankedTable(best.ids, raised), RankedTable(found.ids[rows], found.scores[rows]), prices)
+            all_ids[rows], all_scores[rows] = merged.ids, merged.scores
+        return RankedTable(all_ids, all_scores)
+
+    def _allowed(
+        self,
+        seekers: Sequence[Seeker],
+        k: int,
+        threads: int | None,
+        prices: Prices | None,
+        *,
+        among: NDArray[np.int64] | None,
+        leasts: NDArray[np.float64] | None,
+        skill_min: float,
+    ) -> RankedTable:
+        """Whoever has something barred is listed more, so that k remain."""
+        ids, scores = np.full((len(seekers), k), NOTHING, np.int64), np.zeros((len(seekers), k), np.float32)
         by_more: dict[int, list[int]] = {}
         for row, seeker in enumerate(seekers):
             by_more.setdefault(_more(len(self._barred.get(seeker.id, ()))), []).append(row)
@@ -536,8 +623,8 @@ class _Unseen:
                 threads,
                 prices,
                 among=among,
-                leasts=None if least is None else least[rows],
-                skill_min=self._skill_min,
+                leasts=None if leasts is None else leasts[rows],
+                skill_min=skill_min,
             )
             if not more:
                 ids[rows], scores[rows] = found.ids, found.scores
@@ -552,18 +639,52 @@ class _Unseen:
         return RankedTable(ids, scores)
 
 
+def _merged(first: RankedTable, second: RankedTable, prices: Prices | None) -> RankedTable:
+    """The k best of two lists of k of the same people by score less price; what is in both counts as in the first."""
+    k = first.ids.shape[1]
+    ids, scores = np.hstack([first.ids, second.ids]), np.hstack([first.scores, second.scores])
+    # Stable: of two that are the same the first list's comes before.
+    order = np.argsort(ids, axis=1, kind="stable")
+    ids, scores = np.take_along_axis(ids, order, axis=1), np.take_along_axis(scores, order, axis=1)
+    is_twice = np.zeros(ids.shape, np.bool_)
+    is_twice[:, 1:] = ids[:, 1:] == ids[:, :-1]
+    net = np.where(is_twice | (ids == NOTHING), -np.inf, scores - _priced(ids, prices))
+    # By id already, so that equals stand in the order of ids.
+    best = np.argsort(-net, axis=1, kind="stable")[:, :k]
+    is_there = np.take_along_axis(net, best, axis=1) > -np.inf
+    return RankedTable(
+        np.where(is_there, np.take_along_axis(ids, best, axis=1), NOTHING),
+        np.where(is_there, np.take_along_axis(scores, best, axis=1), np.float32(0)),
+    )
+
+
+def _priced(ids: NDArray[np.int64], prices: Prices | None) -> NDArray[np.float64]:
+    """What each costs; what is not named is free."""
+    named, cost = (np.zeros(0), np.zeros(0)) if prices is None else (np.asarray(each) for each in prices)
+    if not len(named):
+        return np.zeros(ids.shape)
+    order = np.argsort(named)
+    at = np.minimum(np.searchsorted(named, ids, sorter=order), len(named) - 1)
+    return np.where(named[order[at]] == ids, cost[order[at]], 0.0)
+
+
 def _more(barred: int) -> int:
     """How much longer a list must be for so many that are barred: few lengths, so that few kinds of lists are made."""
     return 0 if not barred else max(_FEWEST_MORE, 1 << (barred - 1).bit_length())
 
 
 def _turns(persons: Sequence[Person]) -> tuple[tuple[int, ...], ...]:
-    """Positions of the people of each turn, in the order of turns; nobody who is sent nothing today."""
+    """Positions of the people of each turn, in the order of turns; nobody who is sent nothing today.
+
+    In each class those come first who have been granted a public-welfare post, then those who come home soon: what is
+    offered now may be gone by then.
+    """
     classes = list(Priority)
-    turns: dict[tuple[int, int], list[int]] = {}
+    turns: dict[tuple[int, bool, bool, int], list[int]] = {}
     for row, person in enumerate(persons):
         if person.most:
-            key = (-1 if person.is_owed else classes.index(person.priority), -person.most)
+            place = -1 if person.is_owed else classes.index(person.priority)
+            key = (place, not person.facts.is_granted, not person.is_returning, -person.most)
             turns.setdefault(key, []).append(row)
     return tuple(tuple(turns[key]) for key in sorted(turns))
 
@@ -602,26 +723,37 @@ def _skill_min(rules: PlanRules, *, is_owed: bool) -> float:
     return (rules.fitting_skill_permille + 1) / 1000 if is_owed else 0.0
 
 
-def _told(
-    index: MatchIndex, people: People, shared: Shared, matchmaker: Matchmaker, *, today: date
-) -> Iterator[PlannedPush]:
+def _told(index: MatchIndex, people: People, shared: Shared, matchmaker: Matchmaker) -> Iterator[PlannedPush]:
     """What was shared out with its reasons, in the order of turns."""
+    kinds, rules = Kinds.of(matchmaker), people.recipients.rules
     for row in (row for turn in shared.turns for row in turn):
         person = people.persons[row]
-        matches = sorted(
-            index.explain_many(person.seeker, shared.chosen[row]), key=lambda match: (-match.score, match.opening_id)
-        )
+        matches = _in_order(index.explain_many(person.seeker, shared.chosen[row]), kinds.lifted_for(person), rules)
         for rank, match in enumerate(matches, 1):
-            cause = _cause(person, match.opening_id, people.recipients.rules, matchmaker, today=today)
-            yield _planned(person, match, cause, rank=rank)
+            yield _planned(person, match, _cause(person, match.opening_id, matchmaker), rank=rank)
 
 
-def _cause(person: Person, posting_id: int, rules: PlanRules, matchmaker: Matchmaker, *, today: date) -> PushCause:
+def _in_order(matches: Iterable[Match], lifted: Lifted | None, rules: PlanRules) -> list[Match]:
+    """Best first, by what each counts as for the person."""
+    skilled = _skill_min(rules, is_owed=True)
+
+    def counts_as(match: Match) -> float:
+        is_lifted = lifted is not None and match.parts["skill"] >= skilled and _is_in(match.opening_id, lifted.ids)
+        return match.score + (lifted.worth if is_lifted and lifted is not None else 0.0)
+
+    return sorted(matches, key=lambda match: (-counts_as(match), match.opening_id))
+
+
+def _is_in(posting_id: int, ids: NDArray[np.int64]) -> bool:
+    at = int(np.searchsorted(ids, posting_id))
+    return at < len(ids) and int(ids[at]) == posting_id
+
+
+def _cause(person: Person, posting_id: int, matchmaker: Matchmaker) -> PushCause:
     if person.is_owed:
         return PushCause.OWED
     card = matchmaker.card(posting_id)
-    is_older = age_on(person.seeker.birth_date, today) >= rules.older_worker_age
-    if is_older and card is not None and card.suits_older:
+    if person.is_older and card is not None and card.suits_older:
         return PushCause.OLDER
     return PushCause.RETURNING if person.is_returning else PushCause.PLANNED
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.domain.ledger import Entry, EntryKind
-from app.domain.obligations import Why, duties_of
+from app.domain.obligations import Why, duties_of, is_granted
 from app.domain.pushes import Answer, PushCause, PushState
 from app.domain.sending import WEEK
 from app.domain.spells import Spell
@@ -53,12 +53,14 @@ class Recipient:
     """What is to be known of a person when pushes are planned.
 
     `missing`: pushes that are owed to them and not on their way. `recent`: how many they were sent in the last seven
-    days without having asked. `jobs` and `postings` are not to be sent them again.
+    days without having asked. `jobs` and `postings` are not to be sent them again. `is_granted`: the office has
+    granted them a public-welfare post in this spell (plan 8.10).
     """
 
     spell_id: int | None = None
     missing: int = 0
     recent: int = 0
+    is_granted: bool = False
     jobs: set[str] = field(default_factory=set)
     postings: set[int] = field(default_factory=set)
 
@@ -180,6 +182,7 @@ def _read_ledger(session: Session, spells: list[Spell], known: Mapping[int, Reci
             entries, person = theirs.get(spell.worker_id, []), known[spell.worker_id]
             duty = duties_of(spell, entries, book=book, now=now).duties[EntryKind.PUSH]
             person.missing = duty.missing
+            person.is_granted = is_granted(spell, entries)
             declined = {entry.refers_to for entry in entries if _declines(entry)}
             for entry in entries:
                 if entry.kind is not EntryKind.PUSH or (entry.spell_id != spell.id and entry.id not in declined):

@@ -10,13 +10,14 @@ from datetime import date, datetime, time
 from sqlalchemy.orm import Session
 
 from app.domain.ledger import EntryKind
+from app.domain.obligations import is_granted
 from app.domain.spells import OWED_STATUSES, Spell, SpellEnd, SpellSource, is_owed
 from app.kit.clock import CHINA, china_date
 from app.kit.errors import Conflict, FieldFault, Invalid, NotFound
 from app.kit.keys import KeyRing
 from app.store import spells as store
 from app.store import workers as workers_store
-from app.usecases.ledger import EntryDraft, append_entries, append_entry
+from app.usecases.ledger import EntryDraft, append_entries, append_entry, list_entries
 
 
 class SpellUnknown(NotFound):
@@ -38,6 +39,13 @@ class SpellOverlaps(Conflict):
 
     code = "spell_overlaps"
     title = "这一天还在上一次失业登记里"
+
+
+class WelfareNotGranted(Conflict):
+    """A public-welfare post is a last resort, and no officer has granted it in this spell (plan 8.10)."""
+
+    code = "welfare_not_granted"
+    title = "兜底安置还没有批准，不能按公益性岗位结束登记"
 
 
 class NotOwed(Conflict):
@@ -141,6 +149,7 @@ def close_spell(
     Raises:
         SpellUnknown: there is no such spell.
         SpellClosed: it was closed on another day or for another reason.
+        WelfareNotGranted: it is to end in a public-welfare post that no officer has granted in it.
         Invalid: the day is still to come (`in_future`) or before the registration (`before_spell`).
     """
     spell = store.find_spell(session, spell_id)
@@ -149,6 +158,8 @@ def close_spell(
     if on < spell.opened_on:
         raise Invalid(fields=[FieldFault("on", "before_spell", "结束的日子在登记之前，请核对日期")])
     _require_past("on", on, now=now)
+    if end is SpellEnd.WELFARE_POST and not is_granted(spell, list_entries(session, worker_ids=[spell.worker_id])):
+        raise WelfareNotGranted
     if not store.end_spell(session, spell_id, closed_on=on, end=end):
         closed = store.find_spell(session, spell_id)
         if closed is None or (closed.closed_on, closed.end) != (on, end):

@@ -43,7 +43,7 @@ from app.usecases.placements import (
     propose_last_resort,
     record_start,
 )
-from app.usecases.spells import find_open_spell
+from app.usecases.spells import WelfareNotGranted, find_open_spell
 from app.usecases.vacancies import places_left
 from app.wiring import House
 from tests.houses import add_posting, with_matchmaker
@@ -348,6 +348,24 @@ def test_a_start_is_told_and_closes_the_spell_only_on_request(house: House) -> N
         assert find_open_spell(session, person) is None
         closing = list_entries(session)[-1]
     assert (closing.kind, closing.facts) == (EntryKind.SPELL_CLOSED, {"reason": SpellEnd.EMPLOYED.value})
+
+
+def test_nobody_is_placed_in_a_public_welfare_post_that_no_officer_has_granted(house: House) -> None:
+    person = tried(house)
+    posting = add_posting(house, kind=PostingKind.PUBLIC_WELFARE)
+    with pytest.raises(WelfareNotGranted):
+        start(house, person, posting_id=posting, closes=True)
+    told = judged(with_matchmaker(house), person, posting)
+    assert told.bar == "not_granted"
+    propose(house, person)
+    with pytest.raises(WelfareNotGranted):
+        start(house, person, posting_id=posting, closes=True)
+    decide(house, person)
+    assert judged(with_matchmaker(house), person, posting).bar is None
+    start(house, person, posting_id=posting, closes=True)
+    with read_session(house.engine) as session:
+        assert find_open_spell(session, person) is None
+        assert list_entries(session)[-1].facts == {"reason": SpellEnd.WELFARE_POST.value}
 
 
 @pytest.mark.parametrize(

@@ -7,25 +7,29 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
 from app.background import plans as making
 from app.background.plans import make_planned
-from app.domain.ledger import Channel, Grade
-from app.domain.postings import PostingState
+from app.domain.ledger import Channel, EntryKind, Grade
+from app.domain.obligations import APPROVED
+from app.domain.postings import PostingKind, PostingState
 from app.domain.pushes import Answer, PushCause, PushState, Unsuitable
 from app.domain.spells import SpellEnd, SpellSource
 from app.kit.database import read_session, write_session
 from app.store.postings import Posting
 from app.store.pushes import Attempt, Push
 from app.usecases.consents import give_consent
-from app.usecases.ledger import strike_entry
+from app.usecases.ledger import append_entry, strike_entry
 from app.usecases.obligations import TalkedPush, record_answer, record_service
 from app.usecases.plans import (
+    Lifted,
     PlanMissing,
     PlannedPush,
     PlanReport,
+    _Wishes,
     make_pushes,
     plan_for,
     plan_pushes,
@@ -38,8 +42,10 @@ from app.usecases.pushes import answer_push, count_pushes, job_of
 from app.usecases.spells import close_spell, find_open_spell, open_spells
 from app.usecases.workers import WorkerUnknown
 from app.wiring import House, load_matchmaker
+from matching import MatchIndex
+from matching.ranked_tables import NOTHING
 from tests.deliveries import Teller
-from tests.houses import add_posting
+from tests.houses import HOME_LAT, add_posting
 from tests.people import ALLEVIATED, Registered, add_person
 
 NOBODY_SPECIAL: Sequence[Registered] = ()
@@ -350,6 +356,130 @@ def test_the_weekly_cap_leaves_room_for_what_is_owed_alone(house: House, tmp_pat
     push(house, other, postings[2], cause=PushCause.ASKED)
     planned = plan(house, tmp_path)[1]
     assert [len(given_to(planned, one)) for one in (owed, other, rested)] == [3, 1, 3]
+
+
+# --- for whom rather --------------------------------------------------------------------------------------------------
+
+
+def test_an_older_worker_is_led_to_the_lanes_and_comes_to_their_places_first(house: House, tmp_path: Path) -> None:
+    # Two trades that both want; the one of no lane is nearer, pays better and has places for all.
+    wants = {"wants": ["4-09-08-01", OTHER_TRADE["occupation_code"]]}
+    younger = [add_person(house, NOBODY_SPECIAL, birth_on=date(1990, 1, 1), **wants) for _ in range(3)]
+    older = add_person(house, NOBODY_SPECIAL, birth_on=date(1966, 1, 1), **wants)
+    other = [add_posting(house, **OTHER_TRADE, openings=9) for _ in range(3)]
+    light = add_posting(house, openings=1)
+    matchmaker = load_matchmaker(house)
+    assert matchmaker.ids_for_older().tolist() == [light]
+    for one in younger[:2]:
+        push(house, one, light)
+    planned = plan(house, tmp_path)[1]
+    # One of three people whom the place has room for is left.
+    assert given_to(planned, older)[0] == light
+    assert [light in given_to(planned, one) for one in younger] == [False] * 3
+    assert all(set(given_to(planned, one)) <= {*other} for one in younger)
+    with read_session(house.engine) as session:
+        now = plan_for(session, load_matchmaker(house), older, now=house.clock.now())
+    assert [each.posting_id for each in now] == given_to(planned, older)
+
+
+def test_a_lane_for_older_workers_lifts_nothing_that_they_are_not_skilled_for(house: House, tmp_path: Path) -> None:
+    older = add_person(house, NOBODY_SPECIAL, birth_on=date(1966, 1, 1), wants=[OTHER_TRADE["occupation_code"]])
+    add_posting(house)
+    own = add_posting(house, **OTHER_TRADE)
+    assert given_to(plan(house, tmp_path)[1], older)[0] == own
+
+
+def test_who_comes_home_soon_goes_before_others_of_their_class(house: House, tmp_path: Path) -> None:
+    others = [add_person(house, NOBODY_SPECIAL) for _ in range(3)]
+    back_on = house.clock.today() + timedelta(days=20)
+    returning = add_person(house, NOBODY_SPECIAL, current_area_code="440300", available_on=back_on)
+    alleviated = add_person(house, [ALLEVIATED])
+    add_posting(house, openings=1)
+    planned = plan(house, tmp_path)[1]
+    assert [each.worker_id for each in planned][:2] == [alleviated, returning]
+    assert len(planned) == 3
+    assert planned[2].worker_id in others
+
+
+def test_a_public_welfare_post_is_sent_to_whom_it_was_granted_and_to_nobody_else(house: House, tmp_path: Path) -> None:
+    granted, other = add_owed(house), add_owed(house)
+    market = [add_posting(house, openings=9) for _ in range(3)]
+    welfare = add_posting(house, openings=9, kind=PostingKind.PUBLIC_WELFARE, lat=HOME_LAT + 0.08)
+    assert [welfare in given_to(plan(house, tmp_path)[1], one) for one in (granted, other)] == [False, False]
+    step = decide(house, granted, APPROVED)
+    planned = plan(house, tmp_path)[1]
+    assert given_to(planned, granted)[0] == welfare
+    assert set(given_to(planned, other)) == {*market}
+    with read_session(house.engine) as session:
+        matchmaker, now = load_matchmaker(house), house.clock.now()
+        assert plan_for(session, matchmaker, granted, now=now)[0].posting_id == welfare
+        assert suggest_for(session, matchmaker, [other], now=now)[other] == given_to(planned, other)
+    with write_session(house.engine) as session:
+        strike_entry(session, step, why="批错了", actor="officer/2", now=house.clock.now(), keys=house.keys)
+    assert welfare not in given_to(plan(house, tmp_path)[1], granted)
+
+
+def decide(house: House, worker_id: int, step: str) -> int:
+    """A decision as the ledger holds it; the entry's id."""
+    with write_session(house.engine) as session:
+        return append_entry(
+            session,
+            kind=EntryKind.LAST_RESORT,
+            worker_id=worker_id,
+            spell_id=spell_of(house, worker_id),
+            happened_at=house.clock.now(),
+            now=house.clock.now(),
+            actor="officer/2",
+            facts={"step": step, "reasons": []},
+            keys=house.keys,
+        ).id
+
+
+def test_lists_with_what_is_lifted_are_those_of_a_judge_who_reads_everything(house: House) -> None:
+    people = [add_person(house, NOBODY_SPECIAL, wants=["4-09-08-01", OTHER_TRADE["occupation_code"]]) for _ in range(4)]
+    for _ in range(20):
+        add_posting(house)
+        add_posting(house, **OTHER_TRADE)
+    matchmaker = load_matchmaker(house)
+    path = house.settings.data / "index"
+    matchmaker.save_index(path)
+    index = MatchIndex.open(path)
+    with read_session(house.engine) as session:
+        seekers = [person.seeker for person in read_people(session, matchmaker, now=house.clock.now()).persons]
+    assert [seeker.id for seeker in seekers] == people
+    draws = np.random.default_rng(7)
+    ids, _ = index.places_left()
+    lifted = Lifted(np.sort(draws.choice(ids, 15, replace=False)), 0.1)
+    barred = {people[1]: frozenset(draws.choice(ids, 6, replace=False).tolist())}
+    for round_ in range(40):
+        among = np.sort(draws.choice(ids, 25, replace=False))
+        prices = (among, draws.choice([0.0, 0.05, 0.4], 25).astype(np.float32))
+        leasts = draws.random(4) if round_ % 2 else None
+        wishes = _Wishes(
+            index,
+            barred=barred,
+            lifted=dict.fromkeys(people[1:3], lifted),
+            skill_min=0.0,
+            skilled=0.301,
+        )
+        k = int(draws.integers(1, 12))
+        found = wishes.rank_many(seekers, k, 1, prices, among=among, leasts=leasts)
+        for row, seeker in enumerate(seekers):
+            cost = dict(zip(*(each.tolist() for each in prices), strict=True))
+            counts = {
+                match.opening_id: match.score
+                + 0.1 * (seeker.id in people[1:3] and match.opening_id in lifted.ids and match.parts["skill"] > 0.3)
+                for match in index.explain_many(seeker, among.tolist())
+                if match.opening_id not in barred.get(seeker.id, ())
+            }
+            net = {each: counts[each] - cost[each] for each in counts}
+            best = sorted(net, key=lambda each: (-net[each], each))[:k]
+            if leasts is not None:
+                best = [each for each in best if net[each] >= leasts[row] + 1e-6]
+            told = found.ids[row][found.ids[row] != NOTHING].tolist()
+            assert [round(net[each], 5) for each in told[: len(best)]] == [round(net[each], 5) for each in best]
+            scores = found.scores[row][: len(told)].tolist()
+            assert scores == pytest.approx([counts[each] for each in told], abs=1e-5)
 
 
 # --- why --------------------------------------------------------------------------------------------------------------
