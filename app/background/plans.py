@@ -59,6 +59,7 @@ def plan_day(
         matchmaker,
         folder=folder or folder_of_today(house),
         today=house.clock.today(),
+        keys=house.keys,
         scheduler=scheduler,
         threads=threads,
         on_progress=on_progress,
@@ -75,7 +76,7 @@ def make_planned(
     Raises:
         PlanMissing: there is no plan, or it is not as this version writes it.
     """
-    day, planned = day_of_plan(folder), read_plan(folder)
+    day, planned = day_of_plan(folder, keys=house.keys), read_plan(folder, keys=house.keys)
     report, done = MadeReport(), 0
     on_progress(0, len(planned))
     while done < len(planned) and (limit is None or report.made < limit):

@@ -13,12 +13,13 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from xml.parsers import expat
 
 from app.channels.calls import read_json, told
+from app.channels.instants import china_time, instant_of, unix_time
 from app.channels.signatures import CALLBACK, NONCE, SIGNATURE, TIMESTAMP, signature_of
 from app.domain.callbacks import (
     Callback,
@@ -32,7 +33,7 @@ from app.domain.callbacks import (
 )
 from app.domain.ledger import Channel
 from app.domain.pushes import Outcome
-from app.kit.clock import CHINA, Clock
+from app.kit.clock import Clock
 from app.kit.tokens import same_token
 
 FRESH = timedelta(minutes=5)
@@ -267,13 +268,17 @@ def _neutral_receipt(row: Mapping[str, Any]) -> ReceiptFact:
         key=row.get("key"),
         identity=row.get("id"),
         outcome=outcomes.get(str(row.get("status"))),
-        happened_at=_instant(row.get("at")),
+        happened_at=instant_of(row.get("at")),
         code=row.get("code", ""),
     )
 
 
 def _neutral_reply(row: Mapping[str, Any]) -> ReplyFact:
-    return _reply(row.get("from"), row.get("text"), _instant(row.get("at")), key=told(row.get("key")) or None)
+    at = instant_of(row.get("at"))
+    if at is None:
+        # Without a time a second 退订, months later, could not be told from the first one sent again.
+        raise CallbackBroken
+    return _reply(row.get("from"), row.get("text"), at, key=told(row.get("key")) or None)
 
 
 # --- Aliyun -----------------------------------------------------------------------------------------------------------
@@ -294,13 +299,13 @@ def _aliyun_receipt(row: Mapping[str, Any]) -> ReceiptFact:
         key=row.get("out_id"),
         identity=row.get("biz_id"),
         outcome=None if success is None else outcome,
-        happened_at=_china_time(row.get("report_time")),
+        happened_at=china_time(row.get("report_time")),
         code=code,
     )
 
 
 def _aliyun_reply(row: Mapping[str, Any]) -> ReplyFact:
-    return _reply(row.get("phone_number"), row.get("content"), _china_time(row.get("send_time")))
+    return _reply(row.get("phone_number"), row.get("content"), china_time(row.get("send_time")))
 
 
 # --- Tencent ----------------------------------------------------------------------------------------------------------
@@ -311,13 +316,13 @@ def _tencent_receipt(row: Mapping[str, Any]) -> ReceiptFact:
         key=None,
         identity=row.get("sid"),
         outcome={"SUCCESS": Outcome.DELIVERED, "FAIL": Outcome.REFUSED}.get(str(row.get("report_status"))),
-        happened_at=_china_time(row.get("user_receive_time")),
+        happened_at=china_time(row.get("user_receive_time")),
         code=row.get("errmsg", ""),
     )
 
 
 def _tencent_reply(row: Mapping[str, Any]) -> ReplyFact:
-    return _reply(row.get("mobile"), row.get("text"), _unix_time(row.get("time")))
+    return _reply(row.get("mobile"), row.get("text"), unix_time(row.get("time")))
 
 
 # --- WeChat -----------------------------------------------------------------------------------------------------------
@@ -341,7 +346,7 @@ def _wechat_receipt(fields: Mapping[str, str]) -> ReceiptFact:
         # Zero is no number: some have seen it where client_msg_id was given.
         identity=fields.get("MsgID", "").strip("0") and fields["MsgID"],
         outcome=outcome,
-        happened_at=_unix_time(fields.get("CreateTime")),
+        happened_at=unix_time(fields.get("CreateTime")),
         code=status,
     )
 
@@ -350,7 +355,7 @@ def _wechat_reply(fields: Mapping[str, str]) -> ReplyFact:
     sender = fields.get("FromUserName", "")
     if not sender:
         raise CallbackBroken
-    happened_at = _unix_time(fields.get("CreateTime"))
+    happened_at = unix_time(fields.get("CreateTime"))
     return ReplyFact(sender=sender[:64], text=fields.get("Content", "")[:LONGEST_REPLY], happened_at=happened_at)
 
 
@@ -427,32 +432,5 @@ def _flag(value: object) -> bool | None:
 
 
 def _is_fresh(timestamp: str, now: datetime) -> bool:
-    instant = _unix_time(timestamp)
+    instant = unix_time(timestamp)
     return instant is not None and abs(now - instant) <= FRESH
-
-
-def _unix_time(value: object) -> datetime | None:
-    text = told(value)
-    if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        return None
-    return datetime.fromtimestamp(int(text), UTC)
-
-
-def _instant(value: object) -> datetime | None:
-    """An ISO 8601 instant with its zone."""
-    try:
-        instant = datetime.fromisoformat(told(value))
-        return instant.astimezone(UTC) if instant.tzinfo is not None else None
-    except (ValueError, OverflowError):
-        return None
-
-
-def _china_time(value: object) -> datetime | None:
-    """`2017-01-01 00:00:00`, or `20170901000000` as Aliyun's replies have it."""
-    text = told(value)
-    for pattern in ("%Y-%m-%d %H:%M:%S", "%Y%m%d%H%M%S"):
-        try:
-            return datetime.strptime(text, pattern).replace(tzinfo=CHINA).astimezone(UTC)
-        except (ValueError, OverflowError):
-            continue
-    return None

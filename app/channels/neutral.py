@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from app.channels.calls import BUSY_RETRY_S, LONGEST_RETRY_S, Answer, Caller, Failure, told
+from app.channels.instants import instant_of
 from app.channels.signatures import signed_headers
 from app.domain.ledger import Channel
 from app.domain.pushes import Message, Outcome, Report
@@ -96,6 +97,7 @@ class NeutralSender:
             code=told(body.get("code", "")),
             retry_after_s=_bounded(wait) if outcome is Outcome.BUSY else None,
             segments=segments if _is_count(segments) else None,
+            happened_at=instant_of(body.get("at")) if outcome is Outcome.DELIVERED else None,
         )
 
     def _unclear(self, answer: Answer) -> Report:

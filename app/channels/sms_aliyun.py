@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 from app.channels.agreed import AgreedTemplate, Limit
 from app.channels.calls import BUSY_RETRY_S, Answer, Caller, Failure, told
+from app.channels.instants import china_time
 from app.domain.ledger import Channel
 from app.domain.pushes import Message, Outcome, Report
 from app.kit.clock import Clock, china_date
@@ -209,5 +210,8 @@ def _detail(row: Mapping[str, Any]) -> Report:
     # 1: waiting for the receipt, 2: failed, 3: arrived.
     outcome = {1: Outcome.ACCEPTED, 2: Outcome.REFUSED, 3: Outcome.DELIVERED}.get(row.get("SendStatus", 0))
     return Report(
-        outcome=outcome or Outcome.UNCERTAIN, provider=AliyunSender.provider, code=told(row.get("ErrCode", ""))
+        outcome=outcome or Outcome.UNCERTAIN,
+        provider=AliyunSender.provider,
+        code=told(row.get("ErrCode", "")),
+        happened_at=china_time(row.get("ReceiveDate")),
     )

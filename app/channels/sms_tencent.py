@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 from app.channels.agreed import AgreedTemplate, Limit
 from app.channels.calls import BUSY_RETRY_S, Answer, Caller, Failure, told
+from app.channels.instants import unix_time
 from app.domain.ledger import Channel
 from app.domain.pushes import Message, Outcome, Report
 from app.kit.clock import Clock
@@ -151,6 +152,7 @@ class TencentSender:
                     provider=self.provider,
                     provider_id=told(row.get("SerialNo")) or None,
                     code=told(row.get("Description", "")),
+                    happened_at=unix_time(row.get("UserReceiveTime")),
                 )
         return self._unclear("no_status_yet")
 

@@ -151,9 +151,9 @@ def push_one(
 
 def _require_plan_of_today(house: House, folder: Path) -> None:
     try:
-        day = day_of_plan(folder)
+        day = day_of_plan(folder, keys=house.keys)
     except PlanMissing as missing:
-        raise Failed(f"{folder} 里没有今天的推送名单，{PLAN_FIRST}", code=missing.code) from None
+        raise Failed(f"{folder} 里没有今天的推送名单，或者被人改过，{PLAN_FIRST}", code=missing.code) from None
     if day != house.clock.today():
         raise Failed(f"{folder} 里是 {day} 的名单，今天要重新排，{PLAN_FIRST}", code="plan_outdated")
 

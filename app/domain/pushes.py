@@ -202,6 +202,26 @@ _WORDS_FOR_WHY = (
 )
 
 
+_APART = " ,，.。、!！:：;；)）"
+_MEASURES = frozenset("0123456789号点天千百万元块公里个月年楼层人岁")
+
+
+def reply_in(words: str) -> tuple[Answer, Unsuitable | None] | None:
+    """What somebody has texted back or keyed: 1, 2 (and why) or 3; None where the figure is one of something else.
+
+    "1公里太远了" is no interest, and "2号可以去" no refusal: a figure answers only where it stands alone, before the
+    words that it stands for, or, a 2, before why it does not suit.
+    """
+    answer, rest = REPLIES.get(words[:1]), words[1:]
+    plain = rest.strip(_APART)
+    if answer is None:
+        return None
+    if answer is Answer.UNSUITABLE:
+        is_reason = not rest or rest[0] in _APART or rest[0] not in _MEASURES
+        return (answer, reason_in(plain)) if is_reason else None
+    return (answer, None) if plain in {"", answer.label} else None
+
+
 def reason_in(words: str) -> Unsuitable:
     """Why a posting does not suit, from somebody's own words; the first that is recognised, else `other`."""
     return next((why for why, signs in _WORDS_FOR_WHY if any(sign in words for sign in signs)), Unsuitable.OTHER)
@@ -226,7 +246,8 @@ class Message:
 class Report:
     """What came of a send, a query, or a receipt. `code` is the provider's own word, for whoever looks into it.
 
-    `retry_after_s` is how long a busy provider asks to be left alone; `segments` how many parts were charged.
+    `retry_after_s` is how long a busy provider asks to be left alone; `segments` how many parts were charged;
+    `happened_at` when it arrived, where the provider says so.
     """
 
     outcome: Outcome
@@ -235,6 +256,7 @@ class Report:
     code: str = ""
     retry_after_s: int | None = None
     segments: int | None = None
+    happened_at: datetime | None = None
 
 
 class Sender(Protocol):

@@ -87,6 +87,14 @@ ORDER = (Channel.WECHAT, Channel.SMS, Channel.VOICE, Channel.INBOX)
 """Electronic channels in the order in which they are tried: first what costs nothing, a call last but the inbox."""
 
 
+ELECTRONIC = frozenset(ORDER)
+
+
+def first_channel(allowed: frozenset[Channel], served: frozenset[Channel]) -> Channel | None:
+    """The channel on which a push begins: one that nobody serves just now, rather than none that the person allows."""
+    return next_channel(allowed, frozenset(), served) or next_channel(allowed, frozenset(), ELECTRONIC)
+
+
 def next_channel(allowed: frozenset[Channel], tried: frozenset[Channel], served: frozenset[Channel]) -> Channel | None:
     """The first channel that the person allows, that somebody serves and that was not tried; None: a visit is left."""
     return next((each for each in ORDER if each in allowed and each in served and each not in tried), None)

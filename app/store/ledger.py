@@ -170,8 +170,11 @@ def add_entries(session: Session, entries: Sequence[Entry], commitments: Sequenc
         session.connection().execute(insert(TakenPlace), rows)
 
 
-def list_takers(session: Session, posting_ids: Collection[int]) -> dict[int, set[int]]:
-    """Of each of these postings the people who hold a place by an entry that is not struck; nobody, no row."""
+def list_takers(session: Session, posting_ids: Collection[int], *, at: datetime | None = None) -> dict[int, set[int]]:
+    """Of each of these postings the people who hold a place by an entry that is not struck; nobody, no row.
+
+    `at` leaves out whoever was given theirs only after an instant.
+    """
     numbers, found = sorted({*posting_ids}), dict[int, set[int]]()
     strike = aliased(LedgerEntry)
     is_struck_now = exists().where(strike.refers_to == LedgerEntry.id, strike.kind == EntryKind.STRIKE)
@@ -181,6 +184,8 @@ def list_takers(session: Session, posting_ids: Collection[int]) -> dict[int, set
             .join(LedgerEntry, LedgerEntry.id == TakenPlace.entry_id)
             .where(TakenPlace.posting_id.in_(numbers[start : start + _NUMBERS_AT_ONCE]), ~is_struck_now)
         )
+        if at is not None:
+            chosen = chosen.where(LedgerEntry.happened_at <= at)
         for posting_id, worker_id in session.execute(chosen):
             if worker_id is not None:
                 found.setdefault(posting_id, set()).add(worker_id)

@@ -166,6 +166,14 @@ def find_posting(session: Session, posting_id: int) -> Posting | None:
     return session.get(Posting, posting_id)
 
 
+def hold_postings(session: Session, posting_ids: Iterable[int]) -> None:
+    """Lock postings until the transaction ends, in the order of their ids, not against rows that point to them."""
+    numbers = sorted({*posting_ids})
+    for start in range(0, len(numbers), _KEYS_AT_ONCE):
+        chosen = select(Posting.id).where(Posting.id.in_(numbers[start : start + _KEYS_AT_ONCE])).order_by(Posting.id)
+        session.execute(chosen.with_for_update(key_share=True)).all()
+
+
 def lock_posting(session: Session, posting_id: int) -> Posting | None:
     """One posting by its id, locked until the transaction ends, so that reporters are counted one after the other."""
     return session.scalars(select(Posting).where(Posting.id == posting_id).with_for_update()).first()

@@ -27,10 +27,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.ledger import Channel
-from app.domain.pushes import MAY_ARRIVE, Answer, Outcome, PushCause, PushState, Unsuitable
+from app.domain.postings import PostingState
+from app.domain.pushes import MAY_ARRIVE, Answer, Outcome, PushCause, PushState, Unsuitable, Urgency
 from app.kit.database import Base, Json
+from app.store.postings import Posting
 
 _IDS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
+_NOT_LEFT = (Outcome.BUSY, Outcome.UNKNOWN, Outcome.BROKEN)
 
 
 class Push(Base):
@@ -44,6 +47,7 @@ class Push(Base):
     __table_args__ = (
         UniqueConstraint("worker_id", "posting_id", "made_for"),
         Index("ix_pushes_state_state_at", "state", "state_at"),
+        Index("ix_pushes_state_expires_at", "state", "expires_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -94,6 +98,7 @@ class Attempt(Base):
             "ix_outbox_ready",
             "urgency",
             "ready_at",
+            "id",
             sqlite_where=text("ready_at IS NOT NULL"),
             postgresql_where=text("ready_at IS NOT NULL"),
         ),
@@ -232,17 +237,30 @@ def lock_attempts(session: Session, push_id: int) -> Sequence[Attempt]:
     ).all()
 
 
-def lock_ready(session: Session, *, now: datetime, limit: int) -> Sequence[Row[Attempt, Push]]:
-    """Attempts whose turn it is, most urgent first, with their pushes; what somebody else holds is passed over."""
-    return session.execute(
-        select(Attempt, Push)
-        .join(Push, Push.id == Attempt.push_id)
-        .where(Attempt.ready_at <= now)
-        .order_by(Attempt.urgency, Attempt.ready_at, Attempt.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-        .execution_options(populate_existing=True)
-    ).all()
+def lock_ready(
+    session: Session, *, served: Collection[Channel], untaken_since: datetime, now: datetime, limit: int
+) -> Sequence[Row[Attempt, Push]]:
+    """Attempts whose turn it is, most urgent first, with their pushes; what somebody else holds is passed over.
+
+    Those of the channels that are served, and of others what has been waiting in vain since an instant.
+    """
+    found: list[Row[Attempt, Push]] = []
+    # Each urgency by itself: the index is read from the first row that is ready and no further than it must, however
+    # many are ready in the same instant, as after a night, or are not ready yet.
+    for urgency in Urgency:
+        found += session.execute(
+            select(Attempt, Push)
+            .join(Push, Push.id == Attempt.push_id)
+            .where(Attempt.urgency == int(urgency), Attempt.ready_at <= now)
+            .where(Attempt.channel.in_(served) | (Attempt.ready_at <= untaken_since))
+            .order_by(Attempt.ready_at, Attempt.id)
+            .limit(limit - len(found))
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        ).all()
+        if len(found) >= limit:
+            break
+    return found
 
 
 def list_made(session: Session, *, made_for: str, worker_ids: Iterable[int]) -> set[tuple[int, int]]:
@@ -325,12 +343,17 @@ def find_attempt_by_number(session: Session, *, provider: str, provider_id: str)
 def find_latest_push(
     session: Session, *, worker_ids: Sequence[int], channel: Channel, since: datetime, until: datetime
 ) -> Push | None:
-    """The push that was last sent to one of these people on a channel between two instants, both included."""
+    """The push that was last sent to one of these people on a channel between two instants, both included.
+
+    Not one of which it is known that it has not left: nobody answers that. One that a carrier says it has refused comes
+    after those that may well have arrived.
+    """
     return session.scalars(
         select(Push)
         .join(Attempt, Attempt.push_id == Push.id)
         .where(Push.worker_id.in_(worker_ids), Attempt.channel == channel, Attempt.left_at.between(since, until))
-        .order_by(Attempt.left_at.desc(), Push.id.desc())
+        .where(Attempt.outcome.is_(None) | Attempt.outcome.not_in(_NOT_LEFT))
+        .order_by((Attempt.outcome == Outcome.REFUSED).is_(True), Attempt.left_at.desc(), Push.id.desc())
     ).first()
 
 
@@ -363,7 +386,7 @@ def count_by_state(session: Session, *, made_for: str | None = None) -> dict[Pus
 def count_people_by_posting(
     session: Session, *, over: Iterable[PushState], posting_ids: Collection[int] | None = None
 ) -> dict[int, int]:
-    """To how many people each posting, or each of these, was pushed who have not declined it.
+    """To how many people each open posting, or each of these, was pushed who have not declined it.
 
     Pushes in the states `over` are left out. No more postings than a query takes.
     """
@@ -374,6 +397,9 @@ def count_people_by_posting(
     )
     if posting_ids is not None:
         chosen = chosen.where(Push.posting_id.in_({*posting_ids}))
+    else:
+        # What was pushed in years gone by grows without end; what is open does not.
+        chosen = chosen.where(Push.posting_id.in_(select(Posting.id).where(Posting.state == PostingState.OPEN)))
     return {row[0]: row[1] for row in session.execute(chosen)}
 
 

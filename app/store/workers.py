@@ -77,6 +77,13 @@ def lock_workers(session: Session, worker_ids: Collection[int]) -> set[int]:
     return set(session.scalars(chosen.with_for_update(skip_locked=True, key_share=True)))
 
 
+def hold_workers(session: Session, worker_ids: Collection[int]) -> None:
+    """Lock people until the transaction ends, in the order of their ids; whoever has one of them is waited for."""
+    for part in _parts(sorted({*worker_ids})):
+        chosen = select(Worker.id).where(Worker.id.in_(part or ())).order_by(Worker.id)
+        session.execute(chosen.with_for_update(key_share=True)).all()
+
+
 def list_homes(session: Session, worker_ids: Collection[int]) -> dict[int, tuple[str, int]]:
     """The area of each person's home and how many km they would travel, by id."""
     return {

@@ -44,6 +44,8 @@ from app.usecases.vacancies import places_left
 ACTOR = "dispatch"
 PUT_ASIDE = timedelta(hours=1)
 """For how long an attempt that cannot be made is left alone: somebody has to mend its data, and nobody waits for it."""
+UNTAKEN_FOR = timedelta(days=1)
+"""How long a message waits for a channel that nobody serves: a gateway that is out of order comes back."""
 _LOG = logging.getLogger("jiujin.dispatch")
 Chance = Callable[[], float]
 """A number in 0-1 that spreads pauses."""
@@ -111,7 +113,7 @@ def claim_ready(session: Session, post: Post, *, limit: int, now: datetime, keys
         now: decides what is ready.
         keys: open phone numbers; each reading is audited.
     """
-    ready = store.lock_ready(session, now=now, limit=limit)
+    ready = store.lock_ready(session, served=post.served, untaken_since=now - UNTAKEN_FOR, now=now, limit=limit)
     # For one person one at a time decides: two would each find room below the cap. Whom somebody else decides for is
     # passed over, so that nobody waits.
     people = workers.lock_workers(session, {push.worker_id for _, push in ready})
@@ -190,7 +192,8 @@ def take_outcome(
     """What follows from an outcome, for a push that is locked and not yet delivered; `asked`: it answers a question."""
     rules, why = post.rules, f"{attempt.channel.value}:{report.outcome.value}:{report.code}"
     is_refused = report.outcome is Outcome.REFUSED
-    if report.outcome is Outcome.BUSY and not asked:
+    is_unheard = report.outcome is Outcome.UNKNOWN and push.state is not PushState.SENT
+    if is_unheard or (report.outcome is Outcome.BUSY and not asked):
         is_refused = (store.find_first_try(session, attempt) or now) <= now - timedelta(seconds=rules.busy_s)
     match report.outcome:
         case Outcome.DELIVERED:
@@ -199,7 +202,7 @@ def take_outcome(
                 push,
                 channel=attempt.channel,
                 evidence=Grade.B,
-                happened_at=min(happened_at or now, now),
+                happened_at=min(max(happened_at or report.happened_at or now, push.created_at), now),
                 actor=attempt.provider or ACTOR,
                 now=now,
                 keys=keys,
@@ -209,7 +212,7 @@ def take_outcome(
                 attempt.asked = 0
             note_sent(session, push, why=why, now=now)
             _ask_later(post, attempt, rules.receipt_steps, now=now, chance=chance)
-        case Outcome.REFUSED | Outcome.BUSY if is_refused:
+        case Outcome.REFUSED | Outcome.BUSY | Outcome.UNKNOWN if is_refused:
             step = rules.retry_steps[attempt.tries - 1] if attempt.tries <= len(rules.retry_steps) else None
             if step is None or push.state is PushState.SENT:
                 # What was taken on and then not delivered is not tried again on the same channel.
@@ -226,8 +229,11 @@ def take_outcome(
                 wait = pause(rules.retry_steps[min(attempt.tries, len(rules.retry_steps)) - 1], chance(), rules)
             attempt.tries -= 1  # it was not tried
             queue_again(session, push, attempt, why=why, ready_at=now + wait, now=now)
-        case Outcome.UNKNOWN if push.state is not PushState.SENT:
-            queue_again(session, push, attempt, why=why, ready_at=now, now=now)
+        case Outcome.UNKNOWN if is_unheard:
+            # At once, for it was not tried on; but whoever takes requests in and knows of none is given time.
+            steps = (0, *rules.retry_steps)
+            wait = pause(steps[min(attempt.tries, len(steps)) - 1], chance(), rules)
+            queue_again(session, push, attempt, why=why, ready_at=now + wait, now=now)
         case _:
             note_uncertain(session, push, why=why, now=now)
             steps = rules.receipt_steps if push.state is PushState.SENT else rules.ask_steps
@@ -243,8 +249,10 @@ def _claim(
         attempt.ready_at = None
     elif attempt.left_at is not None:
         return _claim_question(session, post, attempt, push, now=now, keys=keys)
-    elif attempt.channel not in allowed or attempt.channel not in post.served:
+    elif attempt.channel not in allowed:
         reroute(session, push, attempt, served=post.served, now=now)
+    elif attempt.channel not in post.served:
+        move_on(session, push, attempt, why=f"{attempt.channel.value}:no_sender", served=post.served, now=now)
     elif (later := _when(push, departures, post.rules, now=now)) is not None:
         attempt.ready_at = later
     else:

@@ -63,7 +63,7 @@ def judge_posting(
         posting=posting_id,
         job=job_of(posting),
         is_open=is_open(posting, at=at),
-        places=places_left(session, [posting], worker_id=worker_id)[posting_id],
+        places=places_left(session, [posting], worker_id=worker_id, at=at)[posting_id],
         bar=_bar(found)
         or (
             NOT_GRANTED

@@ -9,6 +9,7 @@ was stopped goes on where it was. Places are shared out here, from all lists.
 """
 
 import csv
+import hashlib
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,10 +31,11 @@ from app.domain.workers import Limit, Priority, Status, age_on, priority_of
 from app.kit.clock import CHINA, china_date
 from app.kit.clusters import run_on_cluster
 from app.kit.errors import NotFound
-from app.kit.keys import KeyRing
+from app.kit.keys import KeyRing, tag
+from app.kit.tokens import same_token
 from app.store import postings as postings_store
 from app.store.pushes import list_made, list_to_hand
-from app.store.workers import Worker, find_worker, list_statuses, list_workers
+from app.store.workers import Worker, find_worker, hold_workers, list_statuses, list_workers
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import Matchmaker, Profile, ResolvedWords
 from app.usecases.pushes import Intent, intend_pushes
@@ -235,11 +237,15 @@ def plan_pushes(
     *,
     folder: Path,
     today: date,
+    keys: KeyRing,
     scheduler: str | None = None,
     threads: int | None = None,
     on_progress: OnProgress = lambda *_: None,
 ) -> PlanReport:
     """Plan the pushes of a day and write them to `plan.csv` in a folder, a `PlannedPush` a row, who is owed first.
+
+    The report beside it bears a seal of both: what the ledger will say of a push is said by the matcher alone, so a
+    file that anybody has changed is no plan.
 
     The folder keeps the index and the lists that are done. A plan that was stopped is taken up with the index of then;
     one that was finished is made anew.
@@ -277,8 +283,15 @@ def plan_pushes(
         gap=shared.gap,
         folder=folder,
     )
-    (folder / REPORT_FILE).write_bytes(orjson.dumps(report.to_json()))
+    version = keys.current("token")
+    seal = {"key": version, "tag": _seal(plan_file, today.isoformat(), keys=keys, version=version)}
+    (folder / REPORT_FILE).write_bytes(orjson.dumps(report.to_json() | {"seal": seal}))
     return report
+
+
+def _seal(plan_file: Path, day: str, *, keys: KeyRing, version: int) -> str:
+    with plan_file.open("rb") as file:
+        return tag(keys.token[version], "push_plan", day, hashlib.file_digest(file, "sha256").hexdigest())
 
 
 def plan_for(
@@ -398,6 +411,8 @@ def push_now(
         AreaUnknown: the place of their home is unknown.
         RulesMissing: the rules of what is owed are not complete.
     """
+    # Of two who push to one person at once the second sees what the first has made.
+    hold_workers(session, [worker_id])
     planned = plan_for(session, matchmaker, worker_id, now=now, cause=cause)
     # Each time is an occasion of its own: what the day's plan could not send may be asked for.
     occasion = f"{planned[0].cause if planned else ''} {now.isoformat(timespec='seconds')}"
@@ -821,6 +836,10 @@ def make_pushes(
     A push is worth sending until its posting's last day is over, two weeks at most.
     """
     wanted = list(planned)
+    # People before postings, as everybody who holds both must: neither what is missing nor the room that is left may be
+    # given out twice.
+    hold_workers(session, {each.worker_id for each in wanted})
+    postings_store.hold_postings(session, {each.posting_id for each in wanted})
     found = {
         posting.id: posting
         for posting, _ in postings_store.list_postings(session, sorted({each.posting_id for each in wanted}))
@@ -901,31 +920,36 @@ def _expires_at(last_day: date | None, *, now: datetime) -> datetime:
 
 
 class PlanMissing(NotFound):
-    """There is no plan in a folder, or it is none of this version."""
+    """There is no plan in a folder, it is none of this version, or somebody has changed it."""
 
     code = "plan_missing"
     title = "这里没有推送名单"
 
 
-def day_of_plan(folder: Path) -> date:
+def day_of_plan(folder: Path, *, keys: KeyRing) -> date:
     """The day that the plan in a folder was made for.
 
     Raises:
-        PlanMissing: there is none, or it was not finished.
+        PlanMissing: there is none, it was not finished, or it is not as it was written.
     """
     try:
-        (folder / PLAN_FILE).stat()
-        return date.fromisoformat(orjson.loads((folder / REPORT_FILE).read_bytes())["day"])
+        report = orjson.loads((folder / REPORT_FILE).read_bytes())
+        day, seal = str(report["day"]), report["seal"]
+        right = _seal(folder / PLAN_FILE, day, keys=keys, version=seal["key"])
+        if same_token(right, str(seal["tag"])):
+            return date.fromisoformat(day)
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
-        raise PlanMissing from None
+        pass
+    raise PlanMissing
 
 
-def read_plan(folder: Path) -> list[PlannedPush]:
+def read_plan(folder: Path, *, keys: KeyRing) -> list[PlannedPush]:
     """The rows of the plan in a folder, in their order.
 
     Raises:
-        PlanMissing: there is none, or it is not as this version writes it.
+        PlanMissing: there is none, or it is not as this version wrote it.
     """
+    day_of_plan(folder, keys=keys)
     try:
         with (folder / PLAN_FILE).open(encoding="utf-8", newline="") as file:
             return [

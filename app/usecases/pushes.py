@@ -5,7 +5,7 @@ push counts in the ledger once, when it has arrived; nothing here can write a co
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.domain.ledger import Channel, EntryKind, Fact, Grade
 from app.domain.postings import PostingState, plain_title
 from app.domain.pushes import NEXT, Answer, PushCause, PushState, Unsuitable
-from app.domain.sending import next_channel
+from app.domain.sending import ELECTRONIC, first_channel, next_channel
 from app.kit.clock import china_date
 from app.kit.database import reserve_ids
 from app.kit.errors import Conflict, NotFound
@@ -26,7 +26,7 @@ from app.store import pushes as store
 from app.store.ledger import find_entry, find_strike
 from app.store.postings import Posting
 from app.store.pushes import Attempt, Push, PushChange
-from app.usecases.ledger import append_entry
+from app.usecases.ledger import append_entry, list_entries
 from app.usecases.vacancies import places_left
 
 LINK_CHARACTERS = 10  # 60 bits: what a text message has room for, and too many to try over the network
@@ -109,7 +109,7 @@ def intend_pushes(
     pushes: list[Push] = []
     beside: list[PushChange | Attempt] = []
     for push_id, each in zip(reserve_ids(session, Push, len(new)), new, strict=True):
-        channel = next_channel(allowed.get(each.worker_id, frozenset()), frozenset(), served)
+        channel = first_channel(allowed.get(each.worker_id, frozenset()), served)
         is_visited = channel is None and each.cause is PushCause.OWED
         is_sent = channel is not None or is_visited
         push = Push(
@@ -217,12 +217,27 @@ def answer_push(
         PushNotFound: no such push.
     """
     push = lock_push(session, push_id)
-    if push.answer is answer and push.why is why:
+    if push.answer is answer and push.why is why and _is_told(session, push, {answer.value}):
         return push
     at = happened_at or now
     _confirm(session, push, answer.value, why=why, channel=channel, happened_at=at, now=now, actor=actor, keys=keys)
     note_answer(session, push, answer, why=why, now=now)
     return push
+
+
+def prove_push(
+    session: Session, push: Push, *, channel: Channel, happened_at: datetime, actor: str, now: datetime, keys: KeyRing
+) -> None:
+    """Take a channel's receipt for a push, locked, that has reached its person by the word of staff.
+
+    What was struck though a receipt or the person had proven it stays struck: a machine that says the same again knows
+    no more than before.
+    """
+    entry = None if push.entry_id is None else find_entry(session, push.entry_id)
+    if entry is None or entry.evidence is Grade.C:
+        deliver_push(
+            session, push, channel=channel, evidence=Grade.B, happened_at=happened_at, actor=actor, now=now, keys=keys
+        )
 
 
 def note_answer(session: Session, push: Push, answer: Answer, *, why: Unsuitable | None, now: datetime) -> None:
@@ -252,7 +267,7 @@ def confirm_push(
         PushNotFound: no such push.
     """
     push = lock_push(session, push_id)
-    if push.confirmed_at is None and push.answer is None:
+    if not _is_told(session, push, {"seen", *(answer.value for answer in Answer)}):
         at = happened_at or now
         _confirm(session, push, "seen", why=None, channel=channel, happened_at=at, now=now, actor=actor, keys=keys)
         push.confirmed_at = now
@@ -395,7 +410,8 @@ def reroute(session: Session, push: Push, attempt: Attempt, *, served: frozenset
     _finish(attempt, now=now)
     session.flush()
     attempts = store.lock_attempts(session, push.id)
-    channel = next_channel(allowed, frozenset(each.channel for each in attempts), served)
+    tried = frozenset(each.channel for each in attempts)
+    channel = next_channel(allowed, tried, served) or next_channel(allowed, tried, ELECTRONIC)
     if channel is None and push.cause is PushCause.OWED:
         channel = Channel.VISIT
     if channel is None:
@@ -412,12 +428,16 @@ def job_of(posting: Posting) -> str:
     return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()[:32]
 
 
-def is_open(posting: Posting | None, *, at: datetime) -> bool:
-    """Whether somebody could have taken the posting up at an instant, now or earlier."""
+def is_open(posting: Posting | None, *, at: datetime, was_listed: bool = False) -> bool:
+    """Whether somebody could have taken the posting up at an instant, now or earlier.
+
+    `was_listed`: it is known otherwise that it was open some time before, so that it was if it is looked into since.
+    """
     if posting is None or posting.posted_at > at:
         return False
     # What is closed is changed no more, so that the last change was its closing.
-    was_open = posting.state is PostingState.OPEN or (posting.state is PostingState.CLOSED and posting.changed_at > at)
+    since = (PostingState.CLOSED, PostingState.REVIEW) if was_listed else (PostingState.CLOSED,)
+    was_open = posting.state is PostingState.OPEN or (posting.state in since and posting.changed_at > at)
     return was_open and (posting.valid_until is None or posting.valid_until >= china_date(at))
 
 
@@ -487,6 +507,19 @@ def _is_proven(session: Session, push: Push, evidence: Grade) -> bool:
     return entry.evidence is not Grade.C or evidence is Grade.C
 
 
+def _is_told(session: Session, push: Push, said: Collection[str]) -> bool:
+    """Whether the ledger holds that the person has said one of these to a push, and that it arrived."""
+    entries = list_entries(session, worker_ids=[push.worker_id])
+    struck = {entry.refers_to for entry in entries if entry.kind is EntryKind.STRIKE}
+    return push.entry_id not in struck and any(
+        entry.kind is EntryKind.ANSWER
+        and entry.id not in struck
+        and entry.refers_to == push.entry_id
+        and entry.facts.get("answer") in said
+        for entry in entries
+    )
+
+
 def _facts_of(session: Session, push: Push, *, happened_at: datetime) -> dict[str, Fact]:
     """What the ledger keeps of a push: how the posting stood when it arrived, and how it fitted."""
     posting, match = postings.find_posting(session, push.posting_id), push.match
@@ -494,14 +527,18 @@ def _facts_of(session: Session, push: Push, *, happened_at: datetime) -> dict[st
         "push": push.id,
         "posting": push.posting_id,
         "job": push.job,
-        "is_open": is_open(posting, at=happened_at),
-        "places": 0 if posting is None else places_left(session, [posting], worker_id=push.worker_id)[posting.id],
+        "is_open": is_open(posting, at=happened_at, was_listed=True),
+        "places": 0 if posting is None else _places_at(session, posting, push, at=happened_at),
         "bar": match.get("bar"),
         "skill_permille": int(match.get("skill_permille", 0)),
         "metres": int(match.get("metres", 0)),
         "reach_metres": int(match.get("reach_metres", 0)),
         "reasons": [str(each) for each in match.get("reasons", ())],
     }
+
+
+def _places_at(session: Session, posting: Posting, push: Push, *, at: datetime) -> int:
+    return places_left(session, [posting], worker_id=push.worker_id, at=at)[posting.id]
 
 
 def _jobs_of(session: Session, posting_ids: Iterable[int]) -> dict[int, str]:

@@ -13,21 +13,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from app.domain.callbacks import CallbackBroken, CallbackFacts, CallbackReader, ReceiptFact, ReplyFact
 from app.domain.ledger import Channel
-from app.domain.pushes import (
-    OPT_OUTS,
-    REPLIES,
-    Answer,
-    Outcome,
-    PushState,
-    Report,
-    Unsuitable,
-    reason_in,
-)
+from app.domain.pushes import OPT_OUTS, Outcome, PushState, Report, reply_in
 from app.kit.database import is_busy
 from app.kit.encrypted import Place, seal, unseal
 from app.kit.errors import Busy
@@ -37,7 +28,7 @@ from app.store import pushes as store
 from app.store.pushes import Attempt, Push, Receipt
 from app.usecases.consents import end_consent, find_by_address
 from app.usecases.dispatch import Chance, Post, take_outcome
-from app.usecases.pushes import answer_push, note_sent
+from app.usecases.pushes import answer_push, note_sent, prove_push
 
 KEPT_WAITING = timedelta(hours=1)  # a receipt may come before we have written down the provider's number
 LOOK_AGAIN = timedelta(seconds=5)
@@ -69,8 +60,12 @@ def store_receipt(
         return False
     # What comes is bytes, text or not.
     sealed = seal(keys, base64.b64encode(body).decode(), place=_place(digest))
-    session.add(Receipt(channel=channel, provider=provider, digest=digest, body=sealed, received_at=now))
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(Receipt(channel=channel, provider=provider, digest=digest, body=sealed, received_at=now))
+    except IntegrityError:
+        # The very same came at the same moment.
+        return False
     return True
 
 
@@ -146,6 +141,9 @@ def apply_fact(
     attempt = next(each for each in store.lock_attempts(session, push.id) if each.id == found.id)
     is_delivered = fact.outcome is Outcome.DELIVERED
     is_open = attempt.done_at is None and push.state in _ON_ITS_WAY
+    if is_delivered and push.state in (PushState.DELIVERED, PushState.ANSWERED):
+        at = _clamped(fact.happened_at, push, now=now)
+        prove_push(session, push, channel=attempt.channel, happened_at=at, actor=provider, now=now, keys=keys)
     if push.state in (PushState.DELIVERED, PushState.ANSWERED) or not (is_delivered or is_open):
         return True
     if not is_delivered:
@@ -191,10 +189,10 @@ def take_reply(session: Session, reply: ReplyFact, *, channel: Channel, now: dat
         for worker_id in people:
             end_consent(session, worker_id=worker_id, channel=channel, how="reply", actor="worker", now=now)
         return ReplyOutcome.OPTED_OUT
-    answer = REPLIES.get(plain[:1])
-    if push is None or answer is None or plain[1:2].isdecimal():
+    told = reply_in(plain)
+    if push is None or told is None:
         return ReplyOutcome.NOT_UNDERSTOOD
-    why: Unsuitable | None = reason_in(plain[1:]) if answer is Answer.UNSUITABLE else None
+    answer, why = told
     at = _clamped(reply.happened_at, push, now=now)
     answer_push(session, push.id, answer, why=why, channel=channel, happened_at=at, now=now, keys=keys)
     return ReplyOutcome.ANSWERED

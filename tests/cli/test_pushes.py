@@ -177,7 +177,9 @@ def test_two_plans_at_once_both_end_well(house: House, planned: list[str], tmp_p
     reports: list[plans.PlanReport] = []
 
     def make() -> None:
-        reports.append(plans.plan_pushes(people, matchmaker, folder=tmp_path / "plan", today=today, threads=1))
+        reports.append(
+            plans.plan_pushes(people, matchmaker, folder=tmp_path / "plan", today=today, threads=1, keys=house.keys)
+        )
 
     both = [threading.Thread(target=make) for _ in range(2)]
     for each in both:

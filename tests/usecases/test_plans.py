@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -80,8 +82,8 @@ def plan(house: House, folder: Path) -> tuple[PlanReport, list[PlannedPush]]:
     matchmaker = load_matchmaker(house)
     with read_session(house.engine) as session:
         people = read_people(session, matchmaker, now=house.clock.now())
-    report = plan_pushes(people, matchmaker, folder=folder, today=house.clock.today(), threads=1)
-    return report, read_plan(folder)
+    report = plan_pushes(people, matchmaker, folder=folder, today=house.clock.today(), threads=1, keys=house.keys)
+    return report, read_plan(folder, keys=house.keys)
 
 
 def given_to(planned: Sequence[PlannedPush], worker_id: int) -> list[int]:
@@ -574,7 +576,7 @@ def test_a_limit_is_one_of_new_pushes(ready: House, tmp_path: Path) -> None:
 
 
 def test_what_is_not_offered_any_more_is_not_made(ready: House, tmp_path: Path) -> None:
-    planned = read_plan(tmp_path / "plan")
+    planned = read_plan(tmp_path / "plan", keys=ready.keys)
     with write_session(ready.engine) as session:
         session.get_one(Posting, planned[0].posting_id).state = PostingState.PAUSED
     gone = sum(each.posting_id == planned[0].posting_id for each in planned)
@@ -583,7 +585,7 @@ def test_what_is_not_offered_any_more_is_not_made(ready: House, tmp_path: Path) 
 
 
 def test_what_happened_between_plan_and_making_is_heeded(ready: House, tmp_path: Path) -> None:
-    planned = read_plan(tmp_path / "plan")
+    planned = read_plan(tmp_path / "plan", keys=ready.keys)
     first, second, third = sorted({each.worker_id for each in planned})
     rows = {
         worker: [each.posting_id for each in planned if each.worker_id == worker] for worker in (first, second, third)
@@ -603,7 +605,7 @@ def test_what_happened_between_plan_and_making_is_heeded(ready: House, tmp_path:
 
 
 def test_a_posting_that_has_been_sent_to_as_many_as_it_has_room_for_is_not_made(ready: House, tmp_path: Path) -> None:
-    planned = read_plan(tmp_path / "plan")
+    planned = read_plan(tmp_path / "plan", keys=ready.keys)
     posting_id = planned[0].posting_id
     for _ in range(6):  # two places, three people for each
         push(ready, add_person(ready, []), posting_id)
@@ -613,7 +615,7 @@ def test_a_posting_that_has_been_sent_to_as_many_as_it_has_room_for_is_not_made(
 
 
 def test_three_are_suggested_to_each_and_first_what_waits_to_be_brought(ready: House, tmp_path: Path) -> None:
-    postings = read_plan(tmp_path / "plan")
+    postings = read_plan(tmp_path / "plan", keys=ready.keys)
     visited = min(each.worker_id for each in postings)
     make_planned(ready, tmp_path / "plan", limit=2)
     waiting = [each.posting_id for each in all_pushes(ready) if each.worker_id == visited]
@@ -653,18 +655,42 @@ def test_a_push_ends_with_its_postings_last_day_or_after_two_weeks(house: House)
     assert {each.posting_id: each.expires_at for each in all_pushes(house)} == ends
 
 
-@pytest.mark.parametrize("damage", ["worker_id,rank\n1,1\n", "worker_id,rank,posting_id\nx,1,1\n", ""])
-def test_a_plan_of_another_version_is_none(ready: House, tmp_path: Path, damage: str) -> None:
-    (tmp_path / "plan" / "plan.csv").write_text(damage, encoding="utf-8")
-    if damage:
-        with pytest.raises(PlanMissing):
-            make_planned(ready, tmp_path / "plan")
-    else:
-        assert make_planned(ready, tmp_path / "plan").made == 0
-    (tmp_path / "plan" / "plan.csv").unlink()
+def row(worker_id: int, posting_id: int) -> PlannedPush:
+    return PlannedPush(
+        worker_id=worker_id,
+        rank=1,
+        posting_id=posting_id,
+        score=0.5,
+        cause=PushCause.PLANNED,
+        spell_id=None,
+        skill_permille=900,
+        metres=1,
+        reach_metres=2,
+        reasons=(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("worker_id,rank", "rank,worker_id"), (",owed,", ",older,"), ("\r\n", "\r\n" * 2), (None, "")]
+)
+def test_a_plan_that_somebody_has_changed_is_none(ready: House, tmp_path: Path, old: str | None, new: str) -> None:
+    file = tmp_path / "plan" / "plan.csv"
+    text = file.read_bytes().decode()
+    file.write_bytes((new if old is None else text.replace(old, new, 1)).encode())
+    assert file.read_bytes().decode() != text
+    with pytest.raises(PlanMissing):
+        make_planned(ready, tmp_path / "plan")
+    file.unlink()
     with pytest.raises(PlanMissing):
         make_planned(ready, tmp_path / "plan")
     assert all_pushes(ready) == []
+
+
+def test_the_day_of_a_plan_cannot_be_changed(ready: House, tmp_path: Path) -> None:
+    file = tmp_path / "plan" / "report.json"
+    file.write_text(file.read_text(encoding="utf-8").replace("2026-12-01", "2026-12-02", 1), encoding="utf-8")
+    with pytest.raises(PlanMissing):
+        make_planned(ready, tmp_path / "plan")
 
 
 # --- for one person ---------------------------------------------------------------------------------------------------
@@ -687,6 +713,56 @@ def test_one_person_is_sent_what_is_owed_to_them_now_and_no_more(house: House) -
     with read_session(house.engine) as session:
         jobs = {job_of(session.get_one(Posting, each.posting_id)) for each in all_pushes(house)}
     assert len(jobs) == len(all_pushes(house)) == 2
+
+
+def test_two_who_push_to_one_person_at_once_give_them_what_is_owed_once(house: House) -> None:
+    worker = add_owed(house)
+    for _ in range(9):
+        add_posting(house)
+    matchmaker = load_matchmaker(house)
+    barrier = Barrier(2)
+
+    def push_at(seconds: int) -> int:
+        barrier.wait()
+        with write_session(house.engine) as session:
+            now = house.clock.now() + timedelta(seconds=seconds)
+            return len(push_now(session, matchmaker, worker, served=frozenset(), now=now, keys=house.keys))
+
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(push_at, (1, 2)))
+    assert sorted(made) == [3, 3]
+    causes = Counter(each.cause for each in all_pushes(house))
+    # The second finds nothing owed any more, and so is as if they had asked.
+    assert causes == {PushCause.OWED: 3, PushCause.ASKED: 3}
+
+
+def test_two_who_make_plans_for_the_last_place_at_once_keep_to_its_room(house: House) -> None:
+    people = [add_person(house, NOBODY_SPECIAL) for _ in range(6)]
+    posting = add_posting(house, openings=1)
+    barrier = Barrier(2)
+
+    def make(some: Sequence[int]) -> int:
+        rows = [row(one, posting) for one in some]
+        barrier.wait()
+        with write_session(house.engine) as session:
+            now = house.clock.now()
+            report = make_pushes(session, rows, made_for="x", served=frozenset(), now=now, keys=house.keys)
+        return report.suppressed
+
+    with write_session(house.engine) as session:
+        for one in people:
+            give_consent(
+                session,
+                worker_id=one,
+                channel=Channel.SMS,
+                how="clerk",
+                actor="test",
+                now=house.clock.now(),
+                keys=house.keys,
+            )
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(make, (people[:3], people[3:])))
+    assert len(all_pushes(house)) == 3
 
 
 def test_who_asks_is_given_three_others_each_time(house: House) -> None:

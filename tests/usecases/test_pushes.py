@@ -807,6 +807,65 @@ def test_two_dispatchers_never_hold_one_message(database: Engine, key_ring: KeyR
     assert len(ids) == len(set(ids)) == 10
 
 
+# --- channels that nobody serves, providers that know of nothing ------------------------------------------------------
+
+
+def test_a_channel_that_nobody_serves_just_now_is_waited_for_a_day_and_then_left(
+    session: Session, key_ring: KeyRing
+) -> None:
+    post, elsewhere = post_of(Teller()), post_of(Teller(provider="voice", channel=Channel.VOICE))
+    owed, other = add_people(session, 2, keys=key_ring)
+    posting = add_posting(session)
+    # Whoever makes them serves no text messages; somebody else may.
+    push_to(session, owed, posting, elsewhere, keys=key_ring)
+    push_to(session, other, posting, elsewhere, keys=key_ring, cause=PushCause.PLANNED)
+    assert [attempt.channel for attempt in attempts_of(session)] == [Channel.SMS] * 2
+    for hours in (0, 23):
+        assert claim_ready(session, elsewhere, limit=9, now=NOW + timedelta(hours=hours), keys=key_ring) == ([], 0)
+    session.flush()
+    with session.begin_nested() as undone:
+        assert len(claims_of(session, post, key_ring, now=NOW + timedelta(hours=23))) == 2
+        undone.rollback()
+    step(session, elsewhere, key_ring, now=NOW + timedelta(hours=25))
+    states = {push.worker_id: push.state for push in session.scalars(select(Push))}
+    assert states == {owed: PushState.QUEUED, other: PushState.FAILED}
+    assert [attempt.channel for attempt in attempts_of(session) if attempt.done_at is None] == [Channel.VISIT]
+    whys = list(session.scalars(select(PushChange.why).where(PushChange.after == PushState.FAILED)))
+    assert whys == ["sms:no_sender"] * 2
+
+
+def test_a_provider_that_takes_on_and_knows_of_nothing_is_told_more_seldom_and_left_after_hours(
+    session: Session, key_ring: KeyRing
+) -> None:
+    hollow = Teller(
+        says=lambda _: Report(outcome=Outcome.UNCERTAIN, provider="teller"),
+        knows=lambda _: Report(outcome=Outcome.UNKNOWN, provider="teller"),
+    )
+    voice = Teller(provider="voice", channel=Channel.VOICE)
+    post = post_of(hollow, voice)
+    (worker,) = add_people(session, 1, keys=key_ring, channels=(Channel.SMS, Channel.VOICE))
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    for minutes in range(5 * 60):
+        step(session, post, key_ring, now=NOW + timedelta(minutes=minutes))
+    assert len(hollow.sent) < 10
+    assert (only(session).state, len(voice.sent)) == (PushState.SENT, 1)
+
+
+def test_what_is_more_urgent_is_looked_at_first_however_much_is_ready(session: Session, key_ring: KeyRing) -> None:
+    post = post_of(Teller())
+    posting = add_posting(session)
+    planned, asked = add_people(session, 4, keys=key_ring), add_people(session, 2, keys=key_ring)
+    for number, worker in enumerate(planned):
+        push_to(
+            session, worker, posting, post, keys=key_ring, cause=PushCause.PLANNED, now=NOW - timedelta(hours=number)
+        )
+    for worker in asked:
+        push_to(session, worker, posting, post, keys=key_ring, cause=PushCause.ASKED)
+    some = claim_ready(session, post, limit=3, now=NOW, keys=key_ring)[0]
+    people = [session.get_one(Push, claim.push_id).worker_id for claim in some]
+    assert people == [*asked, planned[3]]
+
+
 # --- what proves more, and when ---------------------------------------------------------------------------------------
 
 
@@ -845,6 +904,66 @@ def test_what_was_struck_is_proven_anew_by_the_persons_answer(session: Session, 
     *_, entry, answer = list_entries(session)
     assert (entry.kind, entry.evidence, entry.id) == (EntryKind.PUSH, Grade.A, only(session).entry_id)
     assert answer.refers_to == entry.id
+
+
+@pytest.mark.parametrize("says", [Answer.INTERESTED, None])
+def test_what_was_struck_is_told_anew_though_the_person_says_the_same(
+    session: Session, key_ring: KeyRing, says: Answer | None
+) -> None:
+    def tell(now: datetime) -> None:
+        if says is None:
+            confirm_push(session, push.id, channel=Channel.INBOX, now=now, keys=key_ring)
+        else:
+            answer_push(session, push.id, says, channel=Channel.INBOX, now=now, keys=key_ring)
+
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post_of(Teller()), keys=key_ring)
+    push = only(session)
+    tell(NOW)
+    tell(LATER)
+    first = list_entries(session)
+    assert [entry.kind for entry in first] == [EntryKind.PUSH, EntryKind.ANSWER]
+    for entry in first:
+        strike_entry(session, entry.id, why="不是本人", actor="test", now=LATER, keys=key_ring)
+    tell(LATER)
+    tell(LATER)
+    *_, again, answer = list_entries(session)
+    assert (again.kind, again.id, answer.refers_to) == (EntryKind.PUSH, push.entry_id, again.id)
+    assert len(list_entries(session)) == 6
+
+
+def test_a_place_that_was_given_after_a_push_arrived_takes_nothing_from_it(session: Session, key_ring: KeyRing) -> None:
+    worker, other = add_people(session, 2, keys=key_ring)
+    push_to(session, worker, add_posting(session, openings=1), post_of(Teller()), keys=key_ring)
+    push = only(session)
+    append_entry(
+        session,
+        kind=EntryKind.START,
+        worker_id=other,
+        happened_at=LATER,
+        now=LATER,
+        actor="clerk/1",
+        facts={"posting": push.posting_id},
+        keys=key_ring,
+    )
+    session.get_one(Posting, push.posting_id).state = PostingState.REVIEW
+    session.get_one(Posting, push.posting_id).changed_at = LATER
+    session.flush()
+    delivered(session, key_ring, channel=Channel.SMS, evidence=Grade.B, happened_at=NOW, now=LATER)
+    (entry,) = (entry for entry in list_entries(session) if entry.kind is EntryKind.PUSH)
+    assert (entry.facts["places"], entry.facts["is_open"]) == (1, True)
+
+
+def test_what_a_provider_is_asked_about_arrived_when_it_says_so(session: Session, key_ring: KeyRing) -> None:
+    at = NOW + timedelta(minutes=2)
+    teller = Teller(knows=lambda _: teller.report(Outcome.DELIVERED, happened_at=at))
+    post = post_of(teller)
+    (worker,) = add_people(session, 1, keys=key_ring)
+    push_to(session, worker, add_posting(session), post, keys=key_ring)
+    step(session, post, key_ring)
+    step(session, post, key_ring, now=NOW + timedelta(hours=1))
+    (entry,) = list_entries(session)
+    assert (entry.happened_at, entry.written_at) == (at, NOW + timedelta(hours=1))
 
 
 @pytest.mark.parametrize(

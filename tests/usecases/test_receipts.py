@@ -26,8 +26,8 @@ from app.store.ledger import LedgerKey, lock_key
 from app.store.pushes import Attempt, Push, Receipt
 from app.usecases.consents import end_consent, give_consent
 from app.usecases.dispatch import Claim, Post, carry_out, claim_ready, settle
-from app.usecases.ledger import list_entries
-from app.usecases.pushes import expire_pushes
+from app.usecases.ledger import list_entries, strike_entry
+from app.usecases.pushes import deliver_push, expire_pushes
 from app.usecases.receipts import (
     LOOK_AGAIN,
     ReplyOutcome,
@@ -497,6 +497,10 @@ def say(
         ("2 太远了", Answer.UNSUITABLE, Unsuitable.TOO_FAR),
         ("2，工资低", Answer.UNSUITABLE, Unsuitable.PAY),
         ("2家里有娃要带", Answer.UNSUITABLE, Unsuitable.FAMILY),
+        ("2太远了。", Answer.UNSUITABLE, Unsuitable.TOO_FAR),
+        ("1。", Answer.INTERESTED, None),
+        ("1 感兴趣", Answer.INTERESTED, None),
+        ("3、打给我", Answer.CALL_ME, None),
     ],
 )
 def test_what_people_text_back_is_done(
@@ -507,7 +511,9 @@ def test_what_people_text_back_is_done(
     assert (outcome, push.answer, push.why, push.state) == (ReplyOutcome.ANSWERED, answer, why, PushState.ANSWERED)
 
 
-@pytest.mark.parametrize("text", ["", "12", "好的", "4", "1000元不去"])
+@pytest.mark.parametrize(
+    "text", ["", "12", "好的", "4", "1000元不去", "1公里太远了，不去", "3千以下不干", "2号可以去上班", "2点能来"]
+)
 def test_what_is_not_understood_changes_nothing(session: Session, key_ring: KeyRing, text: str) -> None:
     push = sent(session, key_ring, post_of(Teller()))
     outcome = say(session, text, phone_of(push.worker_id), key_ring)
@@ -551,6 +557,63 @@ def test_an_answer_is_to_what_had_been_sent_when_it_was_written(session: Session
     assert say(session, "1", phone_of(worker), key_ring, at=at, now=now) is ReplyOutcome.ANSWERED
     assert session.scalars(select(Push.answer).order_by(Push.id)).all() == [Answer.INTERESTED, None]
     assert {entry.happened_at for entry in answers(session)} == {at}
+
+
+def test_an_answer_is_to_what_may_have_arrived_rather_than_to_what_was_refused(
+    session: Session, key_ring: KeyRing
+) -> None:
+    post = post_of(Teller())
+    first = sent(session, key_ring, post, phone=PHONE)
+    apply(session, post, Outcome.DELIVERED, key_of(session, first), key_ring)
+    push_to(session, first.worker_id, add_posting(session, title="另一个"), post, keys=key_ring)
+    step(session, post, key_ring)
+    second = session.scalars(select(Push).where(Push.id != first.id)).one()
+    apply(session, post, Outcome.REFUSED, key_of(session, second), key_ring)
+    assert say(session, "1", PHONE, key_ring) is ReplyOutcome.ANSWERED
+    assert (first.answer, second.answer) == (Answer.INTERESTED, None)
+
+
+def test_a_receipt_proves_what_staff_has_told_and_nothing_that_was_struck(session: Session, key_ring: KeyRing) -> None:
+    post = post_of(Teller())
+    told, struck = (sent(session, key_ring, post) for _ in range(2))
+    for push, grade in ((told, Grade.C), (struck, Grade.B)):
+        deliver_push(
+            session,
+            push,
+            channel=Channel.CALL if grade is Grade.C else Channel.SMS,
+            evidence=grade,
+            happened_at=NOW,
+            actor="broker/1",
+            now=NOW,
+            keys=key_ring,
+        )
+        assert push.entry_id is not None
+        strike_entry(session, push.entry_id, why="弄错了", actor="officer/1", now=NOW, keys=key_ring)
+        for _ in range(2):
+            assert apply(session, post, Outcome.DELIVERED, key_of(session, push), key_ring)
+    grades = {
+        push.worker_id: [entry.evidence for entry in list_entries(session, worker_ids=[push.worker_id])][::2]
+        for push in (told, struck)
+    }
+    assert grades == {told.worker_id: [Grade.C, Grade.B], struck.worker_id: [Grade.B]}
+
+
+def test_the_same_receipt_twice_at_the_same_moment_is_kept_once(
+    session: Session, key_ring: KeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {"channel": Channel.SMS, "provider": "teller", "body": b"{}", "now": NOW, "keys": key_ring}
+    assert store_receipt(session, **given)
+    # The other has looked before this one was there.
+    monkeypatch.setattr("app.store.pushes.find_receipt", lambda *_: None)
+    assert not store_receipt(session, **given)
+    assert len(session.scalars(select(Receipt)).all()) == 1
+
+
+def test_a_reply_without_its_time_cannot_be_told_from_an_earlier_one(session: Session, key_ring: KeyRing) -> None:
+    push = sent(session, key_ring, post_of(Teller()))
+    stored(session, {"replies": [{"from": phone_of(push.worker_id), "text": "1"}]}, key_ring)
+    look(session, post_of(Teller()), key_ring)
+    assert (notes(session), push.answer) == (["unreadable"], None)
 
 
 def answers(session: Session) -> list[Entry]:
