@@ -19,7 +19,7 @@ from app.domain.ledger import Channel
 from app.domain.pushes import PushState
 from app.domain.workers import Evidence, Status, WorkerOrigin
 from app.kit.clusters import ClusterMissing, run_on_cluster
-from app.kit.database import write_session
+from app.kit.database import read_session, write_session
 from app.kit.keys import save_key_ring
 from app.store.identities import NewIdentity, add_identities
 from app.store.policies import LocalSetting
@@ -272,7 +272,10 @@ def test_sending_tells_people_how_their_pushes_stand(jiujin: Jiujin, planned: li
     assert "今天一共12条" in rest.out
 
 
-def test_without_a_plan_of_today_it_is_told_what_to_run(jiujin: Jiujin, planned: list[str], tmp_path: Path) -> None:
+@pytest.mark.usefixtures("keys_here")
+def test_without_a_plan_of_today_it_is_told_what_to_run(
+    house: House, jiujin: Jiujin, planned: list[str], tmp_path: Path
+) -> None:
     command = ["push", "send", "--data", str(tmp_path / "var"), "--plan", str(tmp_path / "plan"), "--json"]
     none = jiujin(*command)
     assert (none.code, none.json()["error"]["code"]) == (1, "plan_missing")
@@ -280,6 +283,11 @@ def test_without_a_plan_of_today_it_is_told_what_to_run(jiujin: Jiujin, planned:
     assert jiujin(*planned).code == 0
     report = json.loads((tmp_path / "plan" / "report.json").read_bytes())
     (tmp_path / "plan" / "report.json").write_text(json.dumps(report | {"day": "2020-01-01"}), encoding="utf-8")
+    assert jiujin(*command).json()["error"]["code"] == "plan_missing"
+    matchmaker = load_matchmaker(house)
+    with read_session(house.engine) as session:
+        people = plans.read_people(session, matchmaker, now=house.clock.now())
+    plans.plan_pushes(people, matchmaker, folder=tmp_path / "plan", today=date(2020, 1, 1), threads=1, keys=house.keys)
     old = jiujin(*command)
     assert (old.code, old.json()["error"]["code"]) == (1, "plan_outdated")
     assert "2020-01-01" in old.json()["error"]["message"]
