@@ -12,6 +12,7 @@ import csv
 import hashlib
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
@@ -54,6 +55,7 @@ RETURNING_WITHIN = timedelta(days=30)
 WORTH_SENDING = timedelta(days=14)  # what has not arrived by then is planned anew, from what is open then
 PUSHES_AT_ONCE = 300  # a transaction; others who write wait for its end
 _FEWEST_MORE = 8
+_FIRST_LIST, _LONGEST_LIST = 48, 12_288  # how much of somebody's list is looked into for three that can be had
 
 OnProgress = Callable[[int, int], None]
 
@@ -320,8 +322,8 @@ def plan_for(
     if cause is None:
         cause = PushCause.OWED if person.is_owed else PushCause.ASKED
     number = min(MOST_AT_ONCE, person.facts.missing) if cause is PushCause.OWED else MOST_AT_ONCE
-    found = chooser.best(person, number, is_owed=cause is PushCause.OWED)
-    return [_planned(person, match, cause, rank=rank) for rank, match in enumerate(found, 1)]
+    found = chooser.best([person], number, is_owed=cause is PushCause.OWED)
+    return [_planned(person, match, cause, rank=rank) for rank, match in enumerate(found[worker_id], 1)]
 
 
 def suggest_for(
@@ -339,30 +341,28 @@ def suggest_for(
     waiting: dict[int, list[int]] = {}
     for push in list_to_hand(session, worker_ids, now=now, by_hand=True):
         waiting.setdefault(push.worker_id, []).append(push.posting_id)
-    found = {}
+    people = []
     for worker_id in worker_ids:
         worker = find_worker(session, worker_id)
-        if worker is None:
-            continue
-        try:
-            best = chooser.best(chooser.person(worker), MOST_AT_ONCE, is_owed=True)
-        except AreaUnknown:
-            continue
-        found[worker_id] = [*waiting.get(worker_id, ()), *(match.opening_id for match in best)][:MOST_AT_ONCE]
-    return found
+        with suppress(AreaUnknown):
+            people += [] if worker is None else [chooser.person(worker)]
+    return {
+        worker_id: [*waiting.get(worker_id, ()), *(match.opening_id for match in best)][:MOST_AT_ONCE]
+        for worker_id, best in chooser.best(people, MOST_AT_ONCE, is_owed=True).items()
+    }
 
 
 class _Chooser:
-    """Postings for some people, one after the other, as things stand now."""
+    """Postings for some people as things stand now.
+
+    The matcher's memory says what would be best for each, and only of that the database is asked whether it can be
+    had: what it costs does not grow with the market.
+    """
 
     def __init__(self, session: Session, matchmaker: Matchmaker, worker_ids: Collection[int], *, now: datetime) -> None:
-        self._matchmaker = matchmaker
-        self._now = now
-        self._recipients = read_recipients(session, now=now, worker_ids=worker_ids)
+        self._session, self._matchmaker, self._now = session, matchmaker, now
+        self._recipients = read_recipients(session, now=now, worker_ids=worker_ids, posting_ids=())
         self._statuses = list_statuses(session, on=china_date(now), worker_ids=worker_ids)
-        self._by_job = _by_job(self._recipients.jobs)
-        ids, rooms = _rooms(matchmaker, self._recipients)
-        self._with_room = ids[rooms > 0]
         self._kinds = Kinds.of(matchmaker)
 
     def person(self, worker: Worker) -> Person:
@@ -370,28 +370,54 @@ class _Chooser:
         statuses = self._statuses.get(worker.id, frozenset())
         return _person(worker, statuses, self._recipients, self._matchmaker, self._matchmaker.understand, now=self._now)
 
-    def best(self, person: Person, number: int, *, is_owed: bool) -> list[Match]:
-        """The best postings of different jobs that they have not seen, in order; what is owed must count."""
-        jobs, rules = self._recipients.jobs, self._recipients.rules
-        barred = [*_barred(person.facts, jobs, self._by_job), *self._kinds.barred_for(person)]
-        among = self._with_room[~np.isin(self._with_room, barred)]
-        skill_min, skilled = _skill_min(rules, is_owed=is_owed), _skill_min(rules, is_owed=True)
-        lifted = self._kinds.lifted_for(person)
+    def best(self, people: Sequence[Person], number: int, *, is_owed: bool) -> dict[int, list[Match]]:
+        """The best postings of different jobs that each of them has not seen, in order; what is owed must count."""
+        found: dict[int, list[Match]] = {person.seeker.id: [] for person in people}
+        lacking, length = list(people) if number else [], _FIRST_LIST
+        while lacking and length <= _LONGEST_LIST:
+            at_once, more = max(1, _LONGEST_LIST // length), []
+            for start in range(0, len(lacking), at_once):
+                some = lacking[start : start + at_once]
+                lists = [self._lists(person, length, is_owed=is_owed) for person in some]
+                stands = read_recipients(
+                    self._session,
+                    now=self._now,
+                    worker_ids=[person.seeker.id for person in some],
+                    posting_ids={match.opening_id for theirs in lists for each in theirs for match in each},
+                )
+                for person, theirs in zip(some, lists, strict=True):
+                    found[person.seeker.id] = self._to_be_had(person, theirs, stands)[:number]
+                    if len(found[person.seeker.id]) < number and any(len(each) == length for each in theirs):
+                        more.append(person)
+            # Many rows of the same jobs, or much that is full: further down there may be others.
+            lacking, length = more, length * 4
+        return found
+
+    def _lists(self, person: Person, length: int, *, is_owed: bool) -> list[list[Match]]:
+        """The best of everything in memory, and the best of what is lifted for them."""
+        rules, lifted = self._recipients.rules, self._kinds.lifted_for(person)
+        ids, _ = self._matchmaker.places_left()
+        among = ids[~np.isin(ids, self._kinds.barred_for(person))]
+        skill_min = _skill_min(rules, is_owed=is_owed)
+        lists = [self._matchmaker.rank_among(person.seeker, among, k=length, skill_min=skill_min)]
+        if lifted is not None:
+            among = np.intersect1d(among, lifted.ids)
+            skilled = max(skill_min, _skill_min(rules, is_owed=True))
+            lists.append(self._matchmaker.rank_among(person.seeker, among, k=length, skill_min=skilled))
+        return lists
+
+    def _to_be_had(self, person: Person, lists: Sequence[Sequence[Match]], stands: Recipients) -> list[Match]:
+        """Of each job the best that is open, has room, and was not theirs before."""
+        facts, jobs = stands.of(person.seeker.id), stands.jobs
+        matches = {match.opening_id: match for each in lists for match in each if match.opening_id in jobs}
+        ids, rooms = _rooms(self._matchmaker, stands)
+        with_room = set(ids[rooms > 0].tolist())
         chosen: dict[str, Match] = {}
-        length = 4 * MOST_AT_ONCE
-        while number and len(among):
-            chosen.clear()
-            lists = [self._matchmaker.rank_among(person.seeker, among, k=length, skill_min=skill_min)]
-            if lifted is not None:
-                ids = np.intersect1d(among, lifted.ids)
-                lists.append(self._matchmaker.rank_among(person.seeker, ids, k=length, skill_min=skilled))
-            found = {match.opening_id: match for each in lists for match in each}
-            for match in _in_order(found.values(), lifted, rules):
-                chosen.setdefault(jobs[match.opening_id], match)
-            if len(chosen) >= number or all(len(each) < length for each in lists):
-                break
-            length *= 4  # many rows of the same jobs
-        return list(chosen.values())[:number]
+        for match in _in_order(matches.values(), self._kinds.lifted_for(person), stands.rules):
+            job = jobs[match.opening_id]
+            if match.opening_id in with_room and job not in facts.jobs and match.opening_id not in facts.postings:
+                chosen.setdefault(job, match)
+        return list(chosen.values())
 
 
 def push_now(
@@ -725,7 +751,7 @@ def _rooms(index: _Places, recipients: Recipients) -> tuple[NDArray[np.int64], N
     """Ids of the postings that are offered now, and to how many more people each may be sent, both (m,)."""
     ids, left = index.places_left()
     # Samples of the past are in the index too; they are shown, and never pushed.
-    offered = np.array([each in recipients.jobs for each in ids.tolist()], np.bool_)
+    offered = np.isin(ids, np.fromiter(recipients.jobs, np.int64, len(recipients.jobs)))
     ids, left = ids[offered], left[offered]
     taken = np.array([recipients.taken.get(each, 0) for each in ids.tolist()], np.int64)
     left = np.maximum(left - np.array([recipients.held.get(each, 0) for each in ids.tolist()], np.int64), 0)

@@ -765,6 +765,17 @@ def test_two_who_make_plans_for_the_last_place_at_once_keep_to_its_room(house: H
     assert len(all_pushes(house)) == 3
 
 
+def test_however_many_rows_one_job_has_there_are_others_behind_them(house: House) -> None:
+    worker = add_owed(house)
+    first = add_posting(house)
+    rows = [first, *(add_twin(house, first) for _ in range(70))]
+    others = [add_posting(house, lat=HOME_LAT + 0.06) for _ in range(2)]
+    with read_session(house.engine) as session:
+        planned = plan_for(session, load_matchmaker(house), worker, now=house.clock.now())
+    assert planned[0].posting_id in rows
+    assert {each.posting_id for each in planned[1:]} == {*others}
+
+
 def test_who_asks_is_given_three_others_each_time(house: House) -> None:
     asking = add_person(house, NOBODY_SPECIAL)
     for _ in range(6):
