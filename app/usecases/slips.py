@@ -109,6 +109,8 @@ def print_slips(
     printed = []
     for start in range(0, len(people), _PEOPLE_AT_ONCE):
         part = people[start : start + _PEOPLE_AT_ONCE]
+        # Of two who print at once the second finds the page of the first, with its code.
+        workers_store.hold_workers(session, part)
         theirs: dict[int, list[Push]] = {}
         for push in pushes_store.list_to_hand(session, part, now=now, by_hand=worker_id is None):
             theirs.setdefault(push.worker_id, []).append(push)

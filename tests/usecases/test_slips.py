@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from app.store.audit import AuditEntry
 from app.store.brokers import Broker, Case
 from app.store.postings import Posting
 from app.store.pushes import Attempt, FollowUp, Push
+from app.store.slips import Slip
 from app.usecases.ledger import list_entries
 from app.usecases.obligations import BrokerUnknown, DistrictUnknown
 from app.usecases.pushes import intend_pushes
@@ -93,6 +96,22 @@ def test_a_page_holds_the_jobs_where_one_asks_and_a_code_and_keeps_it_when_print
         assert words in page.text
     assert printed(house, broker="b-7", now=house.clock.now() + HOUR) == [page]
     assert printed(house, district="500237") == [page]
+
+
+def test_two_who_print_one_persons_page_at_once_print_one_slip(house: House, visited: int) -> None:
+    barrier = Barrier(2)
+
+    def print_it(_: int) -> str:
+        barrier.wait()
+        (page,) = printed(house, worker_id=visited)
+        return page.code
+
+    area_book(house)
+    with ThreadPoolExecutor(2) as pool:
+        codes = set(pool.map(print_it, range(2)))
+    assert len(codes) == 1
+    with read_session(house.engine) as session:
+        assert len(session.scalars(select(Slip)).all()) == 1
 
 
 def test_nobody_else_gets_a_page(house: House, visited: int) -> None:
