@@ -31,6 +31,7 @@ class Fiction(StrEnum):
     DEADLINE_BURST = "deadline_burst"
     WRITTEN_LATE = "written_late"
     CLOSED_LATE = "closed_late"
+    REOPENED = "reopened"
     ONE_SITTING = "one_sitting"
     SAME_JOB = "same_job"
     SHARED_PHONE = "shared_phone"
@@ -50,6 +51,7 @@ _LABELS = {
     Fiction.DEADLINE_BURST: "到期前后突击补记",
     Fiction.WRITTEN_LATE: "过期后补记成到期前",
     Fiction.CLOSED_LATE: "超期后倒签登记结束",
+    Fiction.REOPENED: "没做完就结束又登记",
     Fiction.ONE_SITTING: "回应和上岗一次记完",
     Fiction.SAME_JOB: "同一个岗位推给许多人",
     Fiction.SHARED_PHONE: "许多人同一个电话",
@@ -66,14 +68,15 @@ _LABELS = {
 class Thresholds:
     """From where on a pattern is worth a look; all are local settings.
 
-    What may happen to anybody now and then (late writing, late closings, answers and starts in one sitting, night
-    work, short guidance, talks at once, closed and far jobs) is a pattern from `least` entries on that are a `share`
-    (0-1) of all that the writer did of the kind.
+    What may happen to anybody now and then (late writing, late closings, openings soon after a closing, answers and
+    starts in one sitting, night work, short guidance, talks at once, closed and far jobs) is a pattern from `least`
+    entries on that are a `share` (0-1) of all that the writer did of the kind.
     """
 
     least: int
     share: float
     late_days: int
+    reopened_days: int
     burst_days: int
     burst_people: int
     burst_multiple: int
@@ -96,8 +99,9 @@ class Beside:
     """What is known beside the entries.
 
     `due_days`: by spell, the days on which something was due. `closed_late`: spells in which something was overdue when
-    a closing was written that would have ended it. `closed`: pushes (ids of entries) whose posting was not
-    open when they happened, by the postings' own table. `metres`: of pushes, from the person's home to the workplace,
+    a closing was written that would have ended it. `reopened`: spells that began `reopened_days` at most after the
+    person's last one had ended unserved. `closed`: pushes (ids of entries) whose posting was not open when they
+    happened, by the postings' own table. `metres`: of pushes, from the person's home to the workplace,
     measured anew. `reaches`: how far people would travel, by worker, in metres, as they have said. `one_phone`: groups
     of people with one number. `notes`: of entries, a digest of what was said, equal for equal words, and how many
     characters it has. `care`: whose broker looks after whom, by worker.
@@ -105,6 +109,7 @@ class Beside:
 
     due_days: Mapping[int, Collection[date]] = field(default_factory=dict)
     closed_late: Collection[int] = frozenset()
+    reopened: Collection[int] = frozenset()
     closed: Collection[int] = frozenset()
     metres: Mapping[int, int] = field(default_factory=dict)
     reaches: Mapping[int, int] = field(default_factory=dict)
@@ -156,6 +161,7 @@ class _Watch:
             self._bursts,
             self._written_late,
             self._closed_late,
+            self._reopened,
             self._one_sittings,
             self._same_jobs,
             self._shared_phones,
@@ -213,6 +219,15 @@ class _Watch:
             if self._is_pattern(late, theirs):
                 text = f"{writer} 有 {len(late)} 次登记在超期以后才结束、写的是到期前结束，一共结束了 {len(theirs)} 次"
                 yield self._finding(Fiction.CLOSED_LATE, late, text)
+
+    def _reopened(self, entries: Sequence[Entry]) -> Iterable[Finding]:
+        """Registrations that give time anew soon after others were closed unserved; the machine opens many of them."""
+        openings = [entry for entry in entries if entry.kind is EntryKind.SPELL_OPENED]
+        for who, theirs in _grouped(openings, self._who).items():
+            anew = [entry for entry in theirs if entry.spell_id in self.beside.reopened]
+            if self._is_pattern(anew, theirs):
+                text = f"{who} 有 {len(anew)} 次登记没做完就结束、不久又登记，一共登记了 {len(theirs)} 次"
+                yield self._finding(Fiction.REOPENED, anew, text)
 
     def _one_sittings(self, entries: Sequence[Entry]) -> Iterable[Finding]:
         """What the headline counts, put down by one hand on one day: that people answered, and that they began."""

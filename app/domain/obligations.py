@@ -270,6 +270,11 @@ class SpellDuties:
         )
 
     @property
+    def is_unserved(self) -> bool:
+        """Whether something that was owed was not done, be it due still or lapsed with the closing."""
+        return self.state in PENDING or self.state is DutyState.LAPSED
+
+    @property
     def is_closed_afterwards(self) -> bool:
         """Whether something is overdue that the closing would have ended, had it been put down in time."""
         closed_on = self.spell.closed_on

@@ -1,6 +1,6 @@
 """Spells: who was registered as owed the package, from when to when. What was done in one stands in the ledger."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -91,27 +91,33 @@ def list_stored_spells(session: Session) -> dict[int, dict[str, Any]]:
     return {row[0]: dict(zip(names, row[1:], strict=True)) for row in rows}
 
 
-def list_last_days(session: Session, worker_ids: Collection[int]) -> dict[int, date | None]:
-    """The last day of each person's latest spell, None while one is open; nobody who never had one."""
-    numbers, found = sorted({*worker_ids}), dict[int, date | None]()
+def list_last_spells(session: Session, worker_ids: Collection[int]) -> dict[int, Spell]:
+    """The latest spell of each person, which is the open one if one is; nobody who never had one."""
+    numbers, found = sorted({*worker_ids}), dict[int, Spell]()
     for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
-        chosen = select(SpellRow.worker_id, SpellRow.closed_on).where(
-            SpellRow.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE])
-        )
-        for worker_id, closed_on in session.execute(chosen):
-            before = found.get(worker_id, closed_on)
-            found[worker_id] = None if before is None or closed_on is None else max(before, closed_on)
+        chosen = _SPELLS.where(SpellRow.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE]))
+        for spell in map(_spell, session.execute(chosen.order_by(SpellRow.id))):
+            before = found.get(spell.worker_id)
+            if before is None or (spell.closed_on or date.max) >= (before.closed_on or date.max):
+                found[spell.worker_id] = spell
     return found
 
 
 def list_open_spells(session: Session, worker_ids: Collection[int]) -> list[Spell]:
     """The open spells of these people, in order of id."""
+    return _list_of_people(session, worker_ids, SpellRow.closed_on.is_(None))
+
+
+def list_closed_spells(session: Session, worker_ids: Collection[int]) -> list[Spell]:
+    """The spells of these people that were closed, in order of id."""
+    return _list_of_people(session, worker_ids, SpellRow.closed_on.is_not(None))
+
+
+def _list_of_people(session: Session, worker_ids: Collection[int], condition: ColumnElement[bool]) -> list[Spell]:
     numbers, found = sorted({*worker_ids}), list[Spell]()
     for start in range(0, len(numbers), _NUMBERS_AT_ONCE):
-        chosen = _SPELLS.where(
-            SpellRow.closed_on.is_(None), SpellRow.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE])
-        )
-        found += [_spell(row) for row in session.execute(chosen)]
+        chosen = _SPELLS.where(condition, SpellRow.worker_id.in_(numbers[start : start + _NUMBERS_AT_ONCE]))
+        found += map(_spell, session.execute(chosen))
     return sorted(found, key=lambda spell: spell.id)
 
 
@@ -156,19 +162,19 @@ def _of_people(on: date) -> Select[Any]:
     )
 
 
-def add_spells(session: Session, worker_ids: Collection[int], *, opened_on: date, source: SpellSource) -> list[Spell]:
-    """Open a spell for each of these people; the spells that were opened, in order of id.
+def add_spells(session: Session, first_days: Mapping[int, date], *, source: SpellSource) -> list[Spell]:
+    """Open a spell for each of these people, from a day of their own on; the spells that were opened, in order of id.
 
     Who has one open already, also one that another process is just opening, gets no second one.
     """
-    people = sorted({*worker_ids})
+    people = sorted(first_days)
     ids = reserve_ids(session, SpellRow, len(people))
     if not ids:
         return []
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     # In one order, so that two who open at once do not wait for each other.
     rows = [
-        {"id": spell_id, "worker_id": worker_id, "opened_on": opened_on, "source": source}
+        {"id": spell_id, "worker_id": worker_id, "opened_on": first_days[worker_id], "source": source}
         for spell_id, worker_id in zip(ids, people, strict=True)
     ]
     adding = dialect.insert(SpellRow).on_conflict_do_nothing(index_elements=["worker_id"], index_where=_IS_OPEN)

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 from app.domain.areas import great_circle_km
 from app.domain.fictions import Beside, Finding, Thresholds, find_fictions
 from app.domain.ledger import Entry, EntryKind
-from app.domain.obligations import duties_of, list_windows
+from app.domain.obligations import SpellDuties, duties_of, list_windows
 from app.domain.postings import PostingState
+from app.domain.spells import Spell
 from app.kit.clock import CHINA, china_date
 from app.kit.errors import FieldFault, Invalid
 from app.kit.keys import KeyRing
@@ -28,6 +29,7 @@ _SETTINGS = {
     "least": "fiction_least",
     "share": "fiction_share",
     "late_days": "fiction_late_days",
+    "reopened_days": "fiction_reopened_days",
     "burst_days": "fiction_burst_days",
     "burst_people": "fiction_burst_people",
     "burst_multiple": "fiction_burst_multiple",
@@ -101,7 +103,7 @@ def watch(
     entries = [entry for entry in entries if entry.worker_id is not None]
     reason = f"fictions {since} {until}"
     beside = Beside(
-        **_beside_spells(session, entries, until=until, now=now),
+        **_beside_spells(session, entries, until=until, reopened_days=limits.reopened_days, now=now),
         **_beside_pushes(session, entries, homes=homes, areas=areas),
         reaches={worker_id: max_km * 1000 for worker_id, (_, max_km) in homes.items()},
         one_phone=identities.list_shared_phones(session, _people(entries), least=limits.phone_people),
@@ -146,22 +148,44 @@ def _value(name: str, value: Any) -> Any:
     return value * 1000 if name == "far_metres" else value
 
 
-def _beside_spells(session: Session, entries: Sequence[Entry], *, until: date, now: datetime) -> dict[str, Any]:
-    """The days on which something was due in the spells of these entries, and which were closed when it was overdue."""
+def _beside_spells(
+    session: Session, entries: Sequence[Entry], *, until: date, reopened_days: int, now: datetime
+) -> dict[str, Any]:
+    """The days on which something was due in the spells of these entries, and which were closed or opened in doubt."""
     book = read_rules(session)
     found = spells.list_spells(session, {entry.spell_id for entry in entries if entry.spell_id is not None})
     ended = {entry.spell_id for entry in entries if entry.kind is EntryKind.SPELL_CLOSED}
     closed = [spell for spell in found if spell.id in ended]
+    before = _spells_before(session, entries, found, reopened_days=reopened_days)
     theirs: dict[int | None, list[Entry]] = {}
-    for entry in list_entries(session, spell_ids=[spell.id for spell in closed]):
+    for entry in list_entries(session, spell_ids={spell.id for spell in (*closed, *before.values())}):
         theirs.setdefault(entry.spell_id, []).append(entry)
+
+    def duties(spell: Spell) -> SpellDuties:
+        return duties_of(spell, theirs.get(spell.id, []), book=book, now=now)
+
     return {
         "due_days": {spell.id: [due_on for _, due_on in list_windows(spell, last=until, book=book)] for spell in found},
-        "closed_late": {
-            spell.id
-            for spell in closed
-            if duties_of(spell, theirs.get(spell.id, []), book=book, now=now).is_closed_afterwards
-        },
+        "closed_late": {spell.id for spell in closed if duties(spell).is_closed_afterwards},
+        "reopened": {spell_id for spell_id, spell in before.items() if duties(spell).is_unserved},
+    }
+
+
+def _spells_before(
+    session: Session, entries: Sequence[Entry], found: Sequence[Spell], *, reopened_days: int
+) -> dict[int, Spell]:
+    """By the id of a spell that these entries open: that of the same person which ended shortly before it began."""
+    opened = {entry.spell_id for entry in entries if entry.kind is EntryKind.SPELL_OPENED}
+    anew = [spell for spell in found if spell.id in opened]
+    ended: dict[int, list[Spell]] = {}
+    for spell in spells.list_closed_spells(session, {spell.worker_id for spell in anew}):
+        ended.setdefault(spell.worker_id, []).append(spell)
+    return {
+        spell.id: earlier
+        for spell in anew
+        for earlier in ended.get(spell.worker_id, ())
+        if earlier.closed_on is not None
+        and timedelta(0) <= spell.opened_on - earlier.closed_on <= timedelta(days=reopened_days)
     }
 
 

@@ -3,21 +3,26 @@
 Each opening and closing is an entry of the ledger, written in the same transaction.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 
 from sqlalchemy.orm import Session
 
-from app.domain.ledger import EntryKind
-from app.domain.obligations import is_granted
+from app.domain.ledger import Entry, EntryKind
+from app.domain.obligations import duties_of, is_granted
 from app.domain.spells import OWED_STATUSES, Spell, SpellEnd, SpellSource, is_owed
 from app.kit.clock import CHINA, china_date
 from app.kit.errors import Conflict, FieldFault, Invalid, NotFound
 from app.kit.keys import KeyRing
+from app.store import policies
 from app.store import spells as store
 from app.store import workers as workers_store
 from app.usecases.ledger import EntryDraft, append_entries, append_entry, list_entries
+from app.usecases.obligations import RulesMissing, read_rules
+
+SPELL_GAP = "spell_gap"
+"""The setting: how many days after a spell was closed a new one still goes on with it."""
 
 
 class SpellUnknown(NotFound):
@@ -39,6 +44,13 @@ class SpellOverlaps(Conflict):
 
     code = "spell_overlaps"
     title = "这一天还在上一次失业登记里"
+
+
+class NotRegisteredAnew(Conflict):
+    """The last spell was closed, and no registration has begun since; `workers` says whose."""
+
+    code = "not_registered_anew"
+    title = "上一次失业登记已经结束，以后没有重新登记失业，不能再建档：请先记登记失业从哪天起"
 
 
 class WelfareNotGranted(Conflict):
@@ -85,7 +97,10 @@ def open_spells(
 ) -> list[int]:
     """Open a spell for each of these people, all or none; the ids of the new ones.
 
-    Who has a spell open keeps it, and nothing is written for them: twice, or two at once, is once.
+    Who has a spell open keeps it, and nothing is written for them: twice, or two at once, is once. Whose last one was
+    closed needs a registration that began later, unless it was closed by mistake. Where that one was closed by mistake,
+    or so shortly before as the setting `spell_gap` says, and something owed in it was not done, the new one runs from
+    its first day: closing and opening again moves no deadline.
 
     Args:
         session: a transaction that the caller commits.
@@ -100,17 +115,23 @@ def open_spells(
         Invalid: the day is still to come (`in_future`).
         NotOwed: somebody is not both on that day.
         SpellOverlaps: an earlier spell of somebody ended after that day.
+        NotRegisteredAnew: somebody's last spell was closed, and they have not been registered again since.
+        app.usecases.obligations.RulesMissing: a setting is missing by which a spell follows another.
     """
     _require_past("on", on, now=now)
     statuses = workers_store.list_statuses(session, on=on, worker_ids=worker_ids)
     if strangers := sorted({one for one in worker_ids if not is_owed(statuses.get(one, frozenset()))}):
         raise NotOwed(workers=strangers)
-    last_days = store.list_last_days(session, worker_ids)
-    ended = {worker_id: day for worker_id, day in last_days.items() if day is not None}
+    last = store.list_last_spells(session, worker_ids)
+    ended = {worker_id: day for worker_id, spell in last.items() if (day := spell.closed_on) is not None}
     if any(day > on for day in ended.values()):
         raise SpellOverlaps
-    new = [worker_id for worker_id in worker_ids if worker_id in ended or worker_id not in last_days]
-    opened = store.add_spells(session, new, opened_on=on, source=source)
+    anew = _registered_anew(session, ended, on=on)
+    if stale := sorted(one for one in ended.keys() - anew if last[one].end is not SpellEnd.MISTAKE):
+        raise NotRegisteredAnew(workers=stale)
+    new = {worker_id: on for worker_id in worker_ids if worker_id in ended or worker_id not in last}
+    first_days = new | _continued(session, [last[worker_id] for worker_id in ended], on=on, now=now)
+    opened = store.add_spells(session, first_days, source=source)
     append_entries(
         session,
         [
@@ -118,7 +139,7 @@ def open_spells(
                 kind=EntryKind.SPELL_OPENED,
                 worker_id=spell.worker_id,
                 spell_id=spell.id,
-                happened_at=_moment(on, now=now),
+                happened_at=_moment(spell.opened_on, now=now),
                 now=now,
                 actor=actor,
                 facts={"source": source.value},
@@ -191,7 +212,7 @@ def sync_spells(
     """Bring spells in line with what people are registered as on a day; again on the same day it changes nothing.
 
     A spell opens on that day for everybody who is both and never had one, or was registered anew since the last was
-    closed: whom a clerk has closed as employed is not opened again by a list that still holds them. One closes
+    closed: whom a clerk has closed is not opened again by a list that still holds them. One closes
     (`status_ended`) where a status has ended: on the last day on which both held, if that is on record, else on the day
     itself.
 
@@ -215,11 +236,44 @@ def sync_spells(
         last = min(on, max(spell.opened_on, last_days.get(spell.worker_id, on)))
         close_spell(session, spell.id, end=SpellEnd.STATUS_ENDED, actor=actor, on=last, now=now, keys=keys)
     new = owed - {spell.worker_id for spell in open_now}
-    known = store.list_last_days(session, new)
-    since = workers_store.list_first_days(session, known, OWED_STATUSES, on=on)
-    free = [one for one in new if one not in known or ((last_day := known[one]) is not None and last_day < since[one])]
+    known = store.list_last_spells(session, new)
+    closed_on = {worker_id: day for worker_id, spell in known.items() if (day := spell.closed_on) is not None}
+    free = (new - known.keys()) | _registered_anew(session, closed_on, on=on)
     opened = open_spells(session, free, source=SpellSource.IMPORT, actor=actor, on=on, now=now, keys=keys)
     return SpellChanges(opened=tuple(opened), closed=tuple(spell.id for spell in ended))
+
+
+def _registered_anew(session: Session, ended: Mapping[int, date], *, on: date) -> set[int]:
+    """Who of these people, whose last spells ended on these days, was registered again later and is so on a day."""
+    since = workers_store.list_first_days(session, ended, OWED_STATUSES, on=on)
+    return {worker_id for worker_id, day in ended.items() if worker_id in since and day < since[worker_id]}
+
+
+def _continued(session: Session, last: Collection[Spell], *, on: date, now: datetime) -> dict[int, date]:
+    """The first days of those last spells that a new one only goes on with, by the person."""
+    if not last:
+        return {}
+    begins_anew = on - timedelta(days=_spell_gap(session, on=on))
+    near = [
+        spell
+        for spell in last
+        if spell.closed_on is not None and (spell.end is SpellEnd.MISTAKE or spell.closed_on >= begins_anew)
+    ]
+    book, entries = read_rules(session), dict[int | None, list[Entry]]()
+    for entry in list_entries(session, spell_ids=[spell.id for spell in near]):
+        entries.setdefault(entry.spell_id, []).append(entry)
+    return {
+        spell.worker_id: spell.opened_on
+        for spell in near
+        if duties_of(spell, entries.get(spell.id, []), book=book, now=now).is_unserved
+    }
+
+
+def _spell_gap(session: Session, *, on: date) -> int:
+    row = policies.find_setting(session, SPELL_GAP, on=on)
+    if row is None or type(row.value) is not int or row.value < 0:
+        raise RulesMissing(f"{on} 没有能用的设定：{SPELL_GAP}", settings=[SPELL_GAP])
+    return row.value
 
 
 def _require_past(field: str, day: date, *, now: datetime) -> None:

@@ -42,6 +42,7 @@ def register_status(
     Raises:
         Invalid: the day is still to come (`in_future`).
         SpellOverlaps: an earlier spell of theirs ended after that day.
+        app.usecases.spells.NotRegisteredAnew: it ended on that day.
         WorkerUnknown: there is no such person.
     """
     _require(session, worker_id, since, "since", now=now)

@@ -19,6 +19,7 @@ LIMITS = Thresholds(
     least=3,
     share=0.1,
     late_days=1,
+    reopened_days=30,
     burst_days=3,
     burst_people=20,
     burst_multiple=3,
@@ -74,6 +75,7 @@ class Book:
     care: dict[int, str] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
     closed_late: set[int] = field(default_factory=set)
+    reopened: set[int] = field(default_factory=set)
     reaches: dict[int, int] = field(default_factory=dict)
     one_phone: list[list[int]] = field(default_factory=list)
     ids: Iterator[int] = field(default_factory=lambda: count(1))
@@ -97,6 +99,7 @@ class Book:
             due_days=self.due_days,
             closed=self.closed,
             closed_late=self.closed_late,
+            reopened=self.reopened,
             metres=self.metres,
             reaches=self.reaches,
             one_phone=self.one_phone,
@@ -259,6 +262,13 @@ def closed_late(book: Book) -> set[int]:
     return found
 
 
+def reopened(book: Book) -> set[int]:
+    given: dict[str, Any] = {"actor": "plan", "channel": None, "evidence": None}
+    book.care.update(dict.fromkeys(PEOPLE, "x"))
+    book.reopened.update(PEOPLE[:4])
+    return {book.add(EntryKind.SPELL_OPENED, worker, at(16), **given).id for worker in PEOPLE[:4]}
+
+
 def one_sitting(book: Book) -> set[int]:
     found = set()
     for worker in PEOPLE[:4]:
@@ -381,6 +391,7 @@ INJECTED: list[tuple[Fiction, Callable[[Book], set[int]], str]] = [
     (Fiction.DEADLINE_BURST, burst, "broker/x"),
     (Fiction.WRITTEN_LATE, written_late, "broker/x"),
     (Fiction.CLOSED_LATE, closed_late, "broker/x"),
+    (Fiction.REOPENED, reopened, "broker/x"),
     (Fiction.ONE_SITTING, one_sitting, "broker/x"),
     (Fiction.SAME_JOB, one_job_for_all, "broker/x"),
     (Fiction.SAME_JOB, more_people_than_places, "broker/x"),

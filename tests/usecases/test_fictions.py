@@ -14,6 +14,7 @@ from app.domain.fictions import STAFF, Fiction
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.postings import PostingState
 from app.domain.spells import SpellEnd
+from app.domain.workers import Evidence, Status
 from app.kit.database import read_session, write_session
 from app.kit.errors import Invalid
 from app.store.audit import AuditEntry
@@ -25,6 +26,7 @@ from app.usecases.fictions import Watched, read_thresholds, watch
 from app.usecases.ledger import EntryDraft, append_entries, erase_person, list_entries, strike_entry
 from app.usecases.obligations import WRITERS, DistrictUnknown, Guidance, RulesMissing, Service, TrainingOffer
 from app.usecases.spells import close_spell
+from app.usecases.statuses import end_status, register_status
 from app.wiring import House
 from tests.domain.test_fictions import LIMITS, push_facts
 from tests.houses import HOME_TOWNSHIP, add_posting, area_book
@@ -210,6 +212,31 @@ def test_registrations_closed_with_an_earlier_day_than_what_was_overdue_are_foun
     (finding,) = look(house).findings
     assert finding.fiction is Fiction.CLOSED_LATE
     assert (finding.writers, finding.entry_ids) == (("clerk/1",), tuple(entry.id for entry in closings[:3]))
+
+
+@pytest.mark.parametrize(("gap", "is_found"), [(7, False), (8, True), (30, True), (31, False)])
+def test_registrations_that_were_closed_unserved_and_soon_opened_again_are_found(
+    house: House, gap: int, is_found: bool
+) -> None:
+    last_day = TODAY - timedelta(days=gap)
+    common: dict[str, Any] = {"now": house.clock.now(), "keys": house.keys}
+    workers = [register(house, on=last_day - timedelta(days=20)) for _ in range(4)]
+    jobs = [replace(PUSH, job=f"job-{number}") for number in range(3)]
+    services: list[Service] = [TEXT, Guidance(), TrainingOffer(add_session(house)), *jobs]
+    for service in services:
+        record(house, workers[3], service, happened_at=house.clock.now() - timedelta(days=gap + 5))
+    with write_session(house.engine) as session:
+        for worker in workers:
+            status = Status.REGISTERED_UNEMPLOYED
+            end_status(session, worker, status, last_day=last_day, actor="clerk/1", **common)
+            # The one to whom nothing was owed any more is an ordinary returner.
+            since: dict[str, Any] = {"since": TODAY, "evidence": Evidence.CERTIFIED, "actor": "clerk/2"}
+            assert register_status(session, worker, status, **since, **common).opened
+        opened = [entry for entry in list_entries(session) if entry.kind is EntryKind.SPELL_OPENED]
+    found = [one for one in look(house).findings if one.fiction is Fiction.REOPENED]
+    assert [(one.writers, one.entry_ids) for one in found] == (
+        [(("clerk/2",), tuple(entry.id for entry in opened[4:7]))] if is_found else []
+    )
 
 
 def test_a_district_and_days_narrow_the_watch_and_a_later_strike_counts(house: House) -> None:

@@ -270,7 +270,7 @@ def test_in_another_spell_what_was_sent_before_may_be_sent_again(house: House, t
     now, on = house.clock.now(), house.clock.today()
     with write_session(house.engine) as session:
         close_spell(
-            session, spell_of(house, owed), end=SpellEnd.EMPLOYED, actor="clerk/1", on=on, now=now, keys=house.keys
+            session, spell_of(house, owed), end=SpellEnd.MISTAKE, actor="clerk/1", on=on, now=now, keys=house.keys
         )
         open_spells(session, [owed], source=SpellSource.CLERK, actor="clerk/1", on=on, now=now, keys=house.keys)
     assert given_to(plan(house, tmp_path / "two")[1], owed) == [posting_id]
@@ -295,7 +295,7 @@ def test_what_was_declined_is_never_sent_again_in_whatever_spell(house: House, t
             keys=house.keys,
         )
         close_spell(
-            session, spell_of(house, owed), end=SpellEnd.EMPLOYED, actor="clerk/1", on=on, now=now, keys=house.keys
+            session, spell_of(house, owed), end=SpellEnd.MISTAKE, actor="clerk/1", on=on, now=now, keys=house.keys
         )
         open_spells(session, [owed], source=SpellSource.CLERK, actor="clerk/1", on=on, now=now, keys=house.keys)
     other = add_posting(house)

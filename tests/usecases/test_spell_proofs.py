@@ -35,9 +35,9 @@ def open_(house: House, worker_id: int, *, on: date = TODAY) -> int:
         return spell_id
 
 
-def close(house: House, spell_id: int, *, on: date = TODAY) -> None:
+def close(house: House, spell_id: int, *, on: date = TODAY, end: SpellEnd = SpellEnd.EMPLOYED) -> None:
     with write_session(house.engine) as session:
-        end, now = SpellEnd.EMPLOYED, house.clock.now()
+        now = house.clock.now()
         close_spell(session, spell_id, end=end, actor="clerk/1", on=on, now=now, keys=house.keys)
 
 
@@ -59,11 +59,11 @@ def wrong(house: House) -> tuple[int, str] | None:
 
 @pytest.fixture
 def spells(house: House) -> list[int]:
-    """An open spell, one of today, one that was closed, and one that was closed and followed by another."""
+    """An open spell, one of today, one that was closed, and one closed by mistake and followed by another."""
     people = [add_person(house, (ALLEVIATED, unemployed(date(2026, 9, 1)))) for _ in range(4)]
     ids = [open_(house, person, on=on) for person, on in zip(people, (TODAY - DAY, TODAY, TODAY, TODAY), strict=True)]
     close(house, ids[2])
-    close(house, ids[3])
+    close(house, ids[3], end=SpellEnd.MISTAKE)
     ids.append(open_(house, people[3]))
     assert wrong(house) is None
     return ids

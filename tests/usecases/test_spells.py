@@ -9,7 +9,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 
 from app.domain.ledger import EntryKind
 from app.domain.obligations import DutyState, duties_of
@@ -18,12 +18,16 @@ from app.domain.workers import Evidence, Status
 from app.kit.clock import CHINA, china_date
 from app.kit.database import read_session, write_session
 from app.kit.errors import Invalid
+from app.store.policies import LocalSetting, Policy
 from app.store.spells import SpellRow
 from app.store.workers import WorkerStatus
 from app.usecases.ledger import list_entries
-from app.usecases.obligations import read_rules
+from app.usecases.obligations import RulesMissing, read_rules
+from app.usecases.spell_proofs import first_wrong_spell
 from app.usecases.spells import (
+    SPELL_GAP,
     NotOwed,
+    NotRegisteredAnew,
     SpellChanges,
     SpellClosed,
     SpellOverlaps,
@@ -175,14 +179,108 @@ def test_a_spell_cannot_open_tomorrow(house: House) -> None:
     assert [field.code for field in refused.value.fields] == ["in_future"]
 
 
+def register_anew(house: House, person: int, *, last_day: date, since: date) -> None:
+    """What `ledger status --end` and `ledger status` put on record, without the spells that follow."""
+    with write_session(house.engine) as session:
+        session.execute(
+            update(WorkerStatus)
+            .where(WorkerStatus.worker_id == person, WorkerStatus.status == Status.REGISTERED_UNEMPLOYED)
+            .values(valid_to=last_day)
+        )
+        anew = {"status": Status.REGISTERED_UNEMPLOYED, "evidence": Evidence.CERTIFIED, "valid_from": since}
+        session.add(WorkerStatus(worker_id=person, **anew, valid_to=None))
+
+
+def first_day(house: House, person: int) -> date:
+    with read_session(house.engine) as session:
+        spell = find_open_spell(session, person)
+    assert spell is not None
+    return spell.opened_on
+
+
 def test_a_new_spell_begins_after_the_old_one(house: House) -> None:
     person = add_person(house)
-    (first,) = open_(house, [person], on=TODAY - 9 * DAY)
-    close(house, first, on=TODAY - 3 * DAY)
+    (first,) = open_(house, [person], on=TODAY - 19 * DAY)
+    close(house, first, on=TODAY - 9 * DAY)
+    register_anew(house, person, last_day=TODAY - 9 * DAY, since=TODAY - DAY)
     with pytest.raises(SpellOverlaps):
-        open_(house, [person], on=TODAY - 4 * DAY)
+        open_(house, [person], on=TODAY - 10 * DAY)
     (second,) = open_(house, [person], on=TODAY)
     assert second != first
+    assert first_day(house, person) == TODAY
+
+
+@pytest.mark.parametrize("on", [TODAY - DAY, TODAY])
+def test_whoever_was_closed_is_opened_again_only_by_a_later_registration(house: House, on: date) -> None:
+    person, other = add_person(house), add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)
+    close(house, spell_id, on=TODAY - DAY, end=SpellEnd.NOT_LOOKING)
+    before = snapshot(house)
+    with pytest.raises(NotRegisteredAnew) as refused:
+        open_(house, [other, person], on=on)
+    assert (refused.value.code, refused.value.problem()["workers"]) == ("not_registered_anew", [person])
+    assert snapshot(house) == before
+
+
+def test_what_was_closed_by_mistake_is_opened_again_from_its_first_day_on(house: House) -> None:
+    person, opened_on = add_person(house), TODAY - 29 * DAY
+    (first,) = open_(house, [person], on=opened_on)
+    close(house, first, end=SpellEnd.MISTAKE)
+    assert sync(house) == SpellChanges((), ())
+    (second,) = open_(house, [person])
+    assert first_day(house, person) == opened_on
+    close(house, second, end=SpellEnd.MISTAKE)
+    open_(house, [person])
+    # However often: what was due tomorrow is due tomorrow.
+    assert first_day(house, person) == opened_on
+    with read_session(house.engine) as session:
+        assert first_wrong_spell(session, keys=house.keys) is None
+        spell = find_open_spell(session, person)
+        assert spell is not None
+        found = duties_of(spell, list_entries(session), book=read_rules(session), now=house.clock.now())
+    assert found.due_on == TODAY + DAY
+
+
+@pytest.mark.parametrize(("gap", "moves"), [(1, False), (7, False), (8, True)])
+def test_a_registration_that_ends_and_begins_again_at_once_moves_no_deadline(
+    house: House, gap: int, moves: bool
+) -> None:
+    person, opened_on = add_person(house), TODAY - 29 * DAY
+    (spell_id,) = open_(house, [person], on=opened_on)
+    last_day = TODAY - gap * DAY
+    close(house, spell_id, on=last_day, end=SpellEnd.STATUS_ENDED)
+    register_anew(house, person, last_day=last_day, since=TODAY)
+    assert len(sync(house).opened) == 1
+    assert first_day(house, person) == (TODAY if moves else opened_on)
+
+
+def test_after_a_spell_in_which_all_was_done_a_new_one_begins_anew(house: House) -> None:
+    person = add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)
+    close(house, spell_id, on=TODAY - DAY)
+    with write_session(house.engine) as session:
+        # As if nothing were owed; what is done is what the rules of the duty say.
+        session.execute(update(Policy).where(Policy.clause.in_(["8.5", "8.6", "8.7", "8.8"])).values(figures=[]))
+    register_anew(house, person, last_day=TODAY - DAY, since=TODAY)
+    open_(house, [person])
+    assert first_day(house, person) == TODAY
+
+
+@pytest.mark.parametrize("value", [None, "week", -1, True])
+def test_without_a_usable_setting_nobody_is_opened_again(house: House, value: Any) -> None:
+    person, newcomer = add_person(house), add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)
+    close(house, spell_id, on=TODAY - DAY)
+    register_anew(house, person, last_day=TODAY - DAY, since=TODAY)
+    with write_session(house.engine) as session:
+        session.execute(delete(LocalSetting).where(LocalSetting.name == SPELL_GAP))
+        if value is not None:
+            row = {"unit": "days", "choices": [], "note": "", "valid_from": date(2025, 1, 1)}
+            session.add(LocalSetting(name=SPELL_GAP, value=value, **row))
+    with pytest.raises(RulesMissing) as refused:
+        open_(house, [person])
+    assert refused.value.members["settings"] == [SPELL_GAP]
+    assert len(open_(house, [newcomer])) == 1
 
 
 def test_statuses_on_record_open_spells_and_end_them_on_their_last_day(house: House) -> None:
