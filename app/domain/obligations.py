@@ -113,6 +113,7 @@ class Why(StrEnum):
     GRADE = "grade"
     NOT_ANSWERED = "not_answered"
     SAME_JOB = "same_job"
+    SAME_DEED = "same_deed"
     SURPLUS = "surplus"
 
     @property
@@ -142,6 +143,7 @@ _WHY_LABELS = {
     Why.GRADE: "没有算数的凭据",
     Why.NOT_ANSWERED: "本人还没有回应",
     Why.SAME_JOB: "同一个岗位已经算过",
+    Why.SAME_DEED: "同一件事已经算过",
     Why.SURPLUS: "已经做满，多出来的",
 }
 
@@ -503,10 +505,10 @@ def duties_of(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: da
     """What is owed in a spell, what was done, and what is due, as things stand at an instant.
 
     Owed is a package in the window of the first days (`first_window_days` after the day of registration) and one in
-    each later calendar year that begins while the spell runs. An entry pays the oldest debt that has begun by its day;
-    once all are paid, what is more is a surplus and pays nothing that begins later. A debt whose day had not come when
-    the spell was closed has lapsed, but only if the closing was put down by that day: one that is dated back afterwards
-    ends nothing that was overdue by then.
+    each later calendar year that begins while the spell runs. An entry pays the oldest debt that has begun by its day,
+    and one deed pays once, however often it was written down; once all are paid, what is more is a surplus and pays
+    nothing that begins later. A debt whose day had not come when the spell was closed has lapsed, but only if the
+    closing was put down by that day: one that is dated back afterwards ends nothing that was overdue by then.
 
     Args:
         spell: one registration.
@@ -529,10 +531,10 @@ def _duty(court: _Court, kind: EntryKind, judged: Sequence[tuple[Entry, _Sound |
     spans = _spans(court, kind)
     filled: list[list[Counted]] = [[] for _ in spans]
     uncounted = {entry.id: verdict for entry, verdict in judged if isinstance(verdict, Why)}
-    jobs = set()
+    counted: list[Entry] = []
     sound = [verdict for _, verdict in judged if isinstance(verdict, _Sound)]
     for one in sorted(sound, key=lambda one: one.order):
-        day, job = china_date(one.at), one.entry.facts.get("job")
+        day = china_date(one.at)
         room = next(
             (
                 held
@@ -541,13 +543,13 @@ def _duty(court: _Court, kind: EntryKind, judged: Sequence[tuple[Entry, _Sound |
             ),
             None,
         )
-        if kind is EntryKind.PUSH and job in jobs:
-            uncounted[one.entry.id] = Why.SAME_JOB
+        if any(_is_same(one.entry, earlier) for earlier in counted):
+            uncounted[one.entry.id] = Why.SAME_JOB if kind is EntryKind.PUSH else Why.SAME_DEED
         elif room is None:
             uncounted[one.entry.id] = Why.SURPLUS
         else:
             room.append(Counted(one.entry.id, one.grade, day))
-            jobs.add(job)
+            counted.append(one.entry)
     windows = [
         Window(
             begins_on=begins_on,
@@ -559,6 +561,19 @@ def _duty(court: _Court, kind: EntryKind, judged: Sequence[tuple[Entry, _Sound |
         for (begins_on, due_on, owed), held in zip(spans, filled, strict=True)
     ]
     return Duty(kind=kind, windows=tuple(windows), uncounted=uncounted)
+
+
+def _is_same(entry: Entry, other: Entry) -> bool:
+    """Whether two entries of one kind tell of one thing: of one job, or of one deed that was written down twice.
+
+    Nobody is served twice at one instant, nor twice a day with the same text or the same session; a day has one talk.
+    """
+    if entry.kind is EntryKind.PUSH:
+        return entry.facts.get("job") == other.facts.get("job")
+    if entry.happened_at == other.happened_at:
+        return True
+    days = {china_date(one.happened_at) for one in (entry, other)}
+    return len(days) == 1 and all(entry.facts.get(name) == other.facts.get(name) for name in ("text", "session"))
 
 
 def list_windows(spell: Spell, *, last: date, book: RuleBook) -> list[tuple[date, date]]:

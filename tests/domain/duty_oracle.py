@@ -55,6 +55,7 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
     waiting: dict[int, str] = {}  # pushes that only the person's word makes count, with what is said until then
     holder: dict[int, Doc] = {}  # which paid debt names a push
     used_jobs: set[str] = set()
+    deeds: list[Doc] = []  # what else has paid, so that it does not pay again under another number
     confirmed: set[int] = set()  # the person has said that it came, if only "看到了"
     answered: set[int] = set()  # the person has said yes, no, or call me
     counts_since: dict[int, datetime] = {}  # of every push that is sound, whether or not it pays a debt
@@ -68,6 +69,9 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
             if event["facts"]["job"] in used_jobs:
                 why_not[event["id"]] = "same_job"
                 return
+        elif any(is_told_twice(event, deed) for deed in deeds):
+            why_not[event["id"]] = "same_deed"
+            return
         for debt in debts:
             if debt["kind"] == kind and len(debt["paid"]) < debt["owed"]:
                 paid = {"id": event["id"], "grade": grade, "day": day}
@@ -75,6 +79,8 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
                 holder[event["id"]] = paid
                 if kind == "push":
                     used_jobs.add(event["facts"]["job"])
+                else:
+                    deeds.append(event)
                 return
         why_not[event["id"]] = "surplus"
 
@@ -262,6 +268,15 @@ def talk(facts: Doc) -> str:
     if not facts.get("minutes"):
         return "no_minutes"
     return "" if facts.get("said") else "not_said"
+
+
+def is_told_twice(event: Doc, deed: Doc) -> bool:
+    """One sort of service at one instant, or on one day about the same: the clerk holds two sheets about one deed."""
+    about = {"briefing": "text", "training": "session", "guidance": None}[event["kind"]]
+    if event["kind"] != deed["kind"]:
+        return False
+    is_about_it = about is None or event["facts"].get(about) == deed["facts"].get(about)
+    return bool(event["at"] == deed["at"] or (day_of(event["at"]) == day_of(deed["at"]) and is_about_it))
 
 
 def rules_on(settings: list[tuple[date, Doc]], day: date) -> Doc:

@@ -119,11 +119,14 @@ def random_life(dice: random.Random) -> tuple[dict[str, Any], list[dict[str, Any
             names = dice.choice(pushes)
         elif kind in ("answer", "strike") and events:
             names = dice.randint(1, number + 1)
+        twins = [event["at"] for event in events if event["kind"] == kind and kind != "push"]
         at = start + MINUTE * dice.choice(
             [dice.randint(-3000, length * 1440 + 3000), dice.randint(0, min(length, 45) * 1440)]
         )
         if kind == "answer" and names is not None and names in pushes and dice.random() < 0.7:
             at = events[names - 1]["at"] + MINUTE * dice.choice([-5, 0, 1, 300, 20_000])
+        elif twins and dice.random() < 0.3:
+            at = dice.choice(twins) + MINUTE * dice.choice([0, 0, 5, 600])
         events.append(
             {
                 "id": number,
@@ -151,7 +154,7 @@ def random_facts(dice: random.Random, kind: str) -> dict[str, Any]:
     if dice.random() < 0.8:
         facts |= {"minutes": dice.choice([0, 1, 5, 20]), "said": dice.random() < 0.9}
     if kind == "briefing":
-        facts |= {"text": dice.choice(["plan", "plan", ""]), "version": 1}
+        facts |= {"text": dice.choice(["plan", "plan", "house", ""]), "version": 1}
     elif kind == "training":
         facts |= {"session": dice.choice([5, 6, None])}
     elif kind in ("refusal", "attempt"):
@@ -476,6 +479,33 @@ def test_one_job_counts_once_in_the_whole_spell(ledger: Ledger) -> None:
     again = ledger.write(EntryKind.PUSH, date(2027, 1, 5), facts={"job": "gate"})
     pushes = ledger.duties(date(2027, 1, 6)).duties[EntryKind.PUSH]
     assert ([one.entry_id for one in pushes.counted], pushes.uncounted) == ([first], {again: Why.SAME_JOB})
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "later", "is_same"),
+    [
+        (EntryKind.BRIEFING, {}, timedelta(0), True),
+        (EntryKind.BRIEFING, {}, timedelta(hours=2), True),
+        (EntryKind.BRIEFING, {"version": 2}, timedelta(hours=2), True),
+        (EntryKind.BRIEFING, {"text": "other"}, timedelta(0), True),
+        (EntryKind.BRIEFING, {"text": "other"}, timedelta(hours=2), False),
+        (EntryKind.BRIEFING, {}, timedelta(days=1), False),
+        (EntryKind.GUIDANCE, {"minutes": 40}, timedelta(hours=2), True),
+        (EntryKind.GUIDANCE, {}, timedelta(days=1), False),
+        (EntryKind.TRAINING, {}, timedelta(hours=2), True),
+        (EntryKind.TRAINING, {"session": 6}, timedelta(hours=2), False),
+    ],
+)
+def test_one_deed_that_was_written_down_twice_pays_once(
+    ledger: Ledger, kind: EntryKind, facts: dict[str, Fact], later: timedelta, is_same: bool
+) -> None:
+    # Two years are open, so that both would find room.
+    day = date(2027, 1, 10)
+    ledger.write(kind, day)
+    again = ledger.write(kind, facts=facts, happened_at=noon(day) + later)
+    duty = ledger.duties(day + DAY).duties[kind]
+    assert [len(window.counted) for window in duty.windows] == [1, 0 if is_same else 1]
+    assert duty.uncounted == ({again: Why.SAME_DEED} if is_same else {})
 
 
 def test_an_answer_makes_a_push_count_from_its_own_moment_on(ledger: Ledger) -> None:
