@@ -618,14 +618,18 @@ def _state(court: _Court, kind: EntryKind, *, begins_on: date, due_on: date, is_
 def _is_waived(court: _Court, kind: EntryKind, *, begins_on: date, due_on: date) -> bool:
     """Whether a setting of the office ends this debt: the person refused, or could not be reached, while it ran.
 
-    What was overdue by then stays so, and a new year owes anew. Not reached is who was tried so often as the setting
+    What was overdue by then stays so, also if it is only written after the due day that they had refused before; and a
+    new year owes anew. Not reached is who was tried so often as the setting
     says, each time on another day, and on two channels at least.
     """
     days: set[date] = set()
     channels: set[Channel | None] = set()
     for entry in court.excuses:
         day = china_date(entry.happened_at)
-        if entry.facts.get("service") not in (None, kind.value) or not begins_on <= day <= due_on:
+        if entry.facts.get("service") not in (None, kind.value):
+            continue
+        # Nothing is written before it happens, so that it happened by the due day as well.
+        if day < begins_on or china_date(entry.written_at) > due_on:
             continue
         rules = court.book.on(day)
         if entry.kind is EntryKind.REFUSAL:

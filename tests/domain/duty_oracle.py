@@ -125,8 +125,10 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
             return
         rules = rules_on(settings, day)
         for debt in debts:
-            if day > debt["due"] or event["facts"].get("service") not in (None, debt["kind"]):
+            if event["facts"].get("service") not in (None, debt["kind"]):
                 continue
+            if max(day, day_of(event["written"])) > debt["due"]:
+                continue  # the clerk has it in the book as overdue already
             if event["kind"] == "refusal":
                 debt["excused"] |= rules["refusal"]
             else:

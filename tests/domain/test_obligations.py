@@ -610,6 +610,20 @@ def test_a_refusal_ends_a_duty_only_where_a_setting_says_so_and_excuses_nothing_
     assert states[EntryKind.GUIDANCE] is states[EntryKind.PUSH] is DutyState.OVERDUE
 
 
+@pytest.mark.parametrize("kind", [EntryKind.REFUSAL, EntryKind.ATTEMPT])
+@pytest.mark.parametrize(
+    ("written_on", "state"), [(date(2026, 3, 31), DutyState.WAIVED), (date(2026, 4, 1), DutyState.OVERDUE)]
+)
+def test_what_was_written_after_the_due_day_waives_nothing_that_was_due_by_then(
+    ledger: Ledger, kind: EntryKind, written_on: date, state: DutyState
+) -> None:
+    given: dict[str, Any] = {"facts": {"service": None}, "evidence": Grade.C, "written_at": noon(written_on)}
+    ledger.write(kind, date(2026, 3, 5), channel=SMS, **given)
+    ledger.write(kind, date(2026, 3, 6), channel=CALL, **given)
+    rules = book(ends_on_refusal=True, ends_on_failed_contact=True)
+    assert ledger.duties(date(2026, 5, 1), rules=rules).state is state
+
+
 @pytest.mark.parametrize(
     ("second", "state"),
     [
