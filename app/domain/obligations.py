@@ -8,7 +8,7 @@ and what is done beyond what was owed is not saved up for a year that has not be
 from bisect import bisect_right
 from calendar import monthrange
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TypeVar
@@ -506,9 +506,10 @@ def duties_of(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: da
 
     Owed is a package in the window of the first days (`first_window_days` after the day of registration) and one in
     each later calendar year that begins while the spell runs. An entry pays the oldest debt that has begun by its day,
-    and one deed pays once, however often it was written down; once all are paid, what is more is a surplus and pays
-    nothing that begins later. A debt whose day had not come when the spell was closed has lapsed, but only if the
-    closing was put down by that day: one that is dated back afterwards ends nothing that was overdue by then.
+    and one deed or job pays once, however often it was written down, with the best of its evidence; once all are paid,
+    what is more is a surplus and pays nothing that begins later. A debt whose day had not come when the spell was
+    closed has lapsed, but only if the closing was put down by that day: one that is dated back afterwards ends nothing
+    that was overdue by then.
 
     Args:
         spell: one registration.
@@ -529,12 +530,13 @@ def duties_of(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: da
 
 def _duty(court: _Court, kind: EntryKind, judged: Sequence[tuple[Entry, _Sound | Why]]) -> Duty:
     spans = _spans(court, kind)
-    filled: list[list[Counted]] = [[] for _ in spans]
+    filled: list[list[Entry]] = [[] for _ in spans]
+    paying: dict[int, Counted] = {}
     uncounted = {entry.id: verdict for entry, verdict in judged if isinstance(verdict, Why)}
-    counted: list[Entry] = []
     sound = [verdict for _, verdict in judged if isinstance(verdict, _Sound)]
     for one in sorted(sound, key=lambda one: one.order):
-        day = china_date(one.at)
+        entry, day = one.entry, china_date(one.at)
+        same = next((earlier for held in filled for earlier in held if _is_same(entry, earlier)), None)
         room = next(
             (
                 held
@@ -543,19 +545,22 @@ def _duty(court: _Court, kind: EntryKind, judged: Sequence[tuple[Entry, _Sound |
             ),
             None,
         )
-        if any(_is_same(one.entry, earlier) for earlier in counted):
-            uncounted[one.entry.id] = Why.SAME_JOB if kind is EntryKind.PUSH else Why.SAME_DEED
+        if same is not None:
+            uncounted[entry.id] = Why.SAME_JOB if kind is EntryKind.PUSH else Why.SAME_DEED
+            # What staff had written of it was true: it counts from its own day, as well proven as it is by now.
+            before = paying[same.id]
+            paying[same.id] = replace(before, grade=min(before.grade, one.grade))
         elif room is None:
-            uncounted[one.entry.id] = Why.SURPLUS
+            uncounted[entry.id] = Why.SURPLUS
         else:
-            room.append(Counted(one.entry.id, one.grade, day))
-            counted.append(one.entry)
+            room.append(entry)
+            paying[entry.id] = Counted(entry.id, one.grade, day)
     windows = [
         Window(
             begins_on=begins_on,
             due_on=due_on,
             owed=owed,
-            counted=tuple(held),
+            counted=tuple(paying[entry.id] for entry in held),
             state=_state(court, kind, begins_on=begins_on, due_on=due_on, is_full=len(held) == owed),
         )
         for (begins_on, due_on, owed), held in zip(spans, filled, strict=True)

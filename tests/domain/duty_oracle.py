@@ -54,8 +54,8 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
     why_not: dict[int, str] = {}
     waiting: dict[int, str] = {}  # pushes that only the person's word makes count, with what is said until then
     holder: dict[int, Doc] = {}  # which paid debt names a push
-    used_jobs: set[str] = set()
-    deeds: list[Doc] = []  # what else has paid, so that it does not pay again under another number
+    used_jobs: dict[str, Doc] = {}  # which paid debt a job has paid
+    deeds: list[tuple[Doc, Doc]] = []  # what else has paid, and which debt: it does not pay again under another number
     confirmed: set[int] = set()  # the person has said that it came, if only "看到了"
     answered: set[int] = set()  # the person has said yes, no, or call me
     counts_since: dict[int, datetime] = {}  # of every push that is sound, whether or not it pays a debt
@@ -66,21 +66,25 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
         kind, day = event["kind"], day_of(at)
         if kind == "push":
             counts_since[event["id"]] = at
-            if event["facts"]["job"] in used_jobs:
-                why_not[event["id"]] = "same_job"
-                return
-        elif any(is_told_twice(event, deed) for deed in deeds):
-            why_not[event["id"]] = "same_deed"
+            again = [used_jobs[event["facts"]["job"]]] if event["facts"]["job"] in used_jobs else []
+        else:
+            again = [paid for deed, paid in deeds if is_told_twice(event, deed)]
+        if again:
+            why_not[event["id"]] = "same_job" if kind == "push" else "same_deed"
+            # The first sheet stays; what proves the second proves the first.
+            first = min(again, key=lambda paid: paid["turn"])
+            first["grade"] = min(first["grade"], grade)
+            holder[event["id"]] = first
             return
         for debt in debts:
             if debt["kind"] == kind and len(debt["paid"]) < debt["owed"]:
-                paid = {"id": event["id"], "grade": grade, "day": day}
+                paid = {"id": event["id"], "grade": grade, "day": day, "turn": (debt["due"], len(debt["paid"]))}
                 debt["paid"].append(paid)
                 holder[event["id"]] = paid
                 if kind == "push":
-                    used_jobs.add(event["facts"]["job"])
+                    used_jobs[event["facts"]["job"]] = paid
                 else:
-                    deeds.append(event)
+                    deeds.append((event, paid))
                 return
         why_not[event["id"]] = "surplus"
 

@@ -13,6 +13,7 @@ import pytest
 from app.domain.ledger import Channel, Entry, EntryKind, Fact, Grade
 from app.domain.obligations import (
     SERVICES,
+    Counted,
     DutyState,
     PushCounts,
     RuleBook,
@@ -506,6 +507,23 @@ def test_one_deed_that_was_written_down_twice_pays_once(
     duty = ledger.duties(day + DAY).duties[kind]
     assert [len(window.counted) for window in duty.windows] == [1, 0 if is_same else 1]
     assert duty.uncounted == ({again: Why.SAME_DEED} if is_same else {})
+
+
+@pytest.mark.parametrize("better", [Grade.A, Grade.B])
+def test_what_is_proven_better_later_counts_from_its_own_day_as_well_as_it_is_proven(
+    ledger: Ledger, better: Grade
+) -> None:
+    talk: dict[str, Fact] = {"job": "j", "minutes": 5, "said": True}
+    told = ledger.write(EntryKind.PUSH, OPENED, channel=CALL, evidence=Grade.C, facts=talk)
+    ledger.write(EntryKind.PUSH, OPENED + 3 * DAY, evidence=better, facts={"job": "j", "places": 0})
+    assert ledger.duties(OPENED + 9 * DAY).duties[EntryKind.PUSH].counted == (Counted(told, Grade.C, OPENED),)
+    proof = ledger.write(EntryKind.PUSH, OPENED + 5 * DAY, evidence=better, facts={"job": "j"})
+    ledger.write(EntryKind.PUSH, OPENED + 6 * DAY, channel=CALL, evidence=Grade.C, facts=talk)
+    duty = ledger.duties(OPENED + 9 * DAY).duties[EntryKind.PUSH]
+    assert duty.counted == (Counted(told, better, OPENED),)
+    assert duty.uncounted[proof] is Why.SAME_JOB
+    ledger.write(EntryKind.ANSWER, OPENED + 7 * DAY, evidence=Grade.A, refers_to=proof, facts=SEEN)
+    assert ledger.duties(OPENED + 9 * DAY).duties[EntryKind.PUSH].counted == (Counted(told, Grade.A, OPENED),)
 
 
 def test_an_answer_makes_a_push_count_from_its_own_moment_on(ledger: Ledger) -> None:
