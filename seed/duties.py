@@ -30,6 +30,7 @@ _OPENED_DAYS_AGO = {
     "ended": (30, 120),
 }
 _SAID = ("说想找离家近的活", "说过几天再定", "问了工钱和几点下班", "说家里老人要照顾，只做白天的")
+_BEGUN = ("说已经上班了", "说上工几天了，吃住都好", "说昨天到的厂里", "说活不重，做得下来")
 _REASONS: list[str] = ["own_trade", "near_home", "verified"]
 
 
@@ -92,7 +93,9 @@ class Duties:
             story.write(EntryKind.REFUSAL, Channel.CALL, Grade.C, service=EntryKind.TRAINING.value)
             story.write(EntryKind.ATTEMPT, Channel.CALL, Grade.C, service=EntryKind.PUSH.value)
         if sort == "started":
-            story.write(EntryKind.START, Channel.CALL, Grade.C, day=last_on, posting=self.dice.pick(self.postings)[0])
+            posting, said = self.dice.pick(self.postings)[0], _BEGUN[spell % len(_BEGUN)]
+            talk: dict[str, Fact] = {"posting": posting, "minutes": 3, "said": True}
+            story.write(EntryKind.START, Channel.CALL, Grade.C, day=last_on, note=said, more=talk)
         if end is not None:
             story.write(EntryKind.SPELL_CLOSED, None, None, day=last_on, actor="clerk", reason=end.value)
 

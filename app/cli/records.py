@@ -168,7 +168,7 @@ def record_push(
 
 
 def _talk(worker: int, channel: Channel, evidence: Proof, *, minutes: int | None, said: str | None) -> dict[str, Any]:
-    """What services and refusals have in common."""
+    """What services, refusals and starts have in common."""
     return {
         "worker_id": worker,
         "channel": channel,
@@ -296,6 +296,8 @@ def record_a_start(
     by: By,
     channel: Through = Channel.VISIT,
     evidence: Evidence = Proof.C,
+    minutes: Minutes = None,
+    said: Said = None,
     at: At = None,
     data: DataFolder = None,
     as_json: AsJson = False,
@@ -303,15 +305,8 @@ def record_a_start(
     """Write down that somebody has begun to work."""
 
     def write(session: Session, common: dict[str, Any]) -> Entry:
-        return record_start(
-            session,
-            worker_id=worker,
-            posting_id=posting,
-            channel=channel,
-            evidence=Grade(evidence.value),
-            closes=closes,
-            **common,
-        )
+        given = _talk(worker, channel, evidence, minutes=minutes, said=said)
+        return record_start(session, posting_id=posting, closes=closes, **given, **common)
 
     _write(write, at=at, by=by, data=data, as_json=as_json)
 

@@ -130,7 +130,8 @@ class Entry:
             skill_permille, metres, reach_metres, reasons. All of these, where it was a talk, also minutes and said.
         ANSWER: push, answer ("interested", "unsuitable", "call_me", "seen"), why.
         REFUSAL: service (kind that was refused, None: all). ATTEMPT: service.
-        START: posting. PRIORITY: posting, project, place (in the order, from 1), placed (whether they were given one).
+        START: posting; where it was a talk, also minutes and said.
+        PRIORITY: posting, project, place (in the order, from 1), placed (whether they were given one).
         LAST_RESORT: step ("proposed", "approved", "declined"), reasons (what the ledger showed: "<figure>:<number>").
         STRIKE: none (the note tells why). ERASURE: entries (of each the person had "<id>:<SHA-256 of its columns>").
     """

@@ -248,7 +248,8 @@ class Duty:
 class SpellDuties:
     """All that is owed in one spell.
 
-    `is_answered`: the person answered a push that is sound. `is_started`: they began to work while it ran.
+    `is_answered`: the person answered a push that is sound. `is_started`: they began to work while it ran, by evidence
+    that a service would need as well.
     """
 
     spell: Spell
@@ -406,11 +407,16 @@ class _Court:
 
     def is_reply(self, entry: Entry) -> bool:
         """Whether an entry shows, with evidence that counts, that the person answered or refused what it refers to."""
-        return (
-            (entry.kind is EntryKind.REFUSAL or (entry.kind is EntryKind.ANSWER and _is_answer(entry)))
-            and self.why_void(entry) is None
-            and _why_unproven(entry, self.book.on(china_date(entry.happened_at))) is None
-        )
+        is_one = entry.kind is EntryKind.REFUSAL or (entry.kind is EntryKind.ANSWER and _is_answer(entry))
+        return is_one and self._is_proven(entry)
+
+    def is_start(self, entry: Entry) -> bool:
+        """Whether an entry shows, with evidence that counts, that the person began to work."""
+        return entry.kind is EntryKind.START and self._is_proven(entry)
+
+    def _is_proven(self, entry: Entry) -> bool:
+        rules = self.book.on(china_date(entry.happened_at))
+        return self.why_void(entry) is None and _why_unproven(entry, rules) is None
 
     def judge(self, entry: Entry) -> _Sound | Why:
         """Whether a service may count, and from when on; whether a window has room for it is another matter."""
@@ -524,7 +530,7 @@ def duties_of(spell: Spell, entries: Iterable[Entry], *, book: RuleBook, now: da
         spell=spell,
         duties={kind: _duty(court, kind, [pair for pair in judged if pair[0].kind is kind]) for kind in SERVICES},
         is_answered=any(isinstance(verdict, _Sound) and verdict.is_answered for _, verdict in judged),
-        is_started=any(entry.kind is EntryKind.START and court.why_void(entry) is None for entry in court.entries),
+        is_started=any(map(court.is_start, court.entries)),
     )
 
 

@@ -284,7 +284,7 @@ def record_service(
             `session_begun`, `session_full`, `job_missing`.
         NoOpenSpell: the person was not registered on that day.
     """
-    faults = _deed_faults(
+    faults = deed_faults(
         channel=channel,
         evidence=evidence,
         happened_at=happened_at,
@@ -311,16 +311,16 @@ def record_service(
             actor=actor,
             now=now,
             keys=keys,
-            facts={**_facts(service), "push": made.id, **_talk(minutes, note)},
+            facts={**_facts(service), "push": made.id, **talk_facts(minutes, note)},
             note=note if note and note.strip() else None,
         )
         written = None if made.entry_id is None else find_entry(session, made.entry_id)
         assert written is not None  # noqa: S101  it was just written
         return written
-    return _append_deed(
+    return append_deed(
         session,
         service.kind,
-        {**_facts(service), **_talk(minutes, note)},
+        {**_facts(service), **talk_facts(minutes, note)},
         worker_id=worker_id,
         channel=channel,
         evidence=evidence,
@@ -367,7 +367,7 @@ def record_refusal(
         Invalid: as in `record_service`; besides `not_a_service` and `push_unknown`.
         NoOpenSpell: the person was not registered on that day.
     """
-    faults = _deed_faults(
+    faults = deed_faults(
         channel=channel, evidence=evidence, happened_at=happened_at, now=now, minutes=minutes, note=note
     )
     faults += _kind_faults(service)
@@ -375,10 +375,10 @@ def record_refusal(
         faults.append(FieldFault("push", "push_unknown", "台账里没有推给本人的这一条，请核对"))
     if faults:
         raise Invalid(fields=faults)
-    return _append_deed(
+    return append_deed(
         session,
         EntryKind.REFUSAL,
-        {"service": None if service is None else service.value} | _talk(minutes, note),
+        {"service": None if service is None else service.value} | talk_facts(minutes, note),
         worker_id=worker_id,
         channel=channel,
         evidence=evidence,
@@ -404,11 +404,11 @@ def record_attempt(
     note: str | None = None,
 ) -> Entry:
     """Write down that a person was to be reached and was not. Arguments and faults as in `record_refusal`."""
-    faults = _deed_faults(channel=channel, evidence=None, happened_at=happened_at, now=now, minutes=None, note=note)
+    faults = deed_faults(channel=channel, evidence=None, happened_at=happened_at, now=now, minutes=None, note=note)
     faults += _kind_faults(service)
     if faults:
         raise Invalid(fields=faults)
-    return _append_deed(
+    return append_deed(
         session,
         EntryKind.ATTEMPT,
         {"service": None if service is None else service.value},
@@ -451,7 +451,7 @@ def record_answer(
     told = find_entry(session, push)
     if told is None or told.kind is not EntryKind.PUSH or told.worker_id is None:
         raise LedgerEntryUnknown("台账里这一条不是岗位推送，请核对")
-    faults = _deed_faults(
+    faults = deed_faults(
         channel=channel, evidence=evidence, happened_at=happened_at, now=now, minutes=minutes, note=note
     )
     if answer is Answer.UNSUITABLE and why is None:
@@ -466,10 +466,10 @@ def record_answer(
     if answered is not None:
         note_answer(session, answered, answer, why=reason, now=now)
     facts = {"push": made, "answer": answer.value, "why": None if reason is None else reason.value}
-    return _append_deed(
+    return append_deed(
         session,
         EntryKind.ANSWER,
-        facts | _talk(minutes, note),
+        facts | talk_facts(minutes, note),
         worker_id=told.worker_id,
         channel=channel,
         evidence=evidence,
@@ -520,7 +520,7 @@ def require_writer(session: Session, actor: str) -> None:
         raise BrokerUnknown
 
 
-def _deed_faults(
+def deed_faults(
     *,
     channel: Channel,
     evidence: Grade | None,
@@ -530,6 +530,10 @@ def _deed_faults(
     note: str | None,
     is_talk: bool = False,
 ) -> list[FieldFault]:
+    """What is wrong with a deed that a member of staff writes down, whatever it is: its time, channel and evidence.
+
+    The codes are those of `record_service`. A talk needs its length and what was said whatever proves it.
+    """
     faults = []
     if happened_at > now:
         faults.append(FieldFault("happened_at", "in_future", "时间还没有到，请核对"))
@@ -559,11 +563,12 @@ def _is_push_of(session: Session, entry_id: int, worker_id: int) -> bool:
     return found is not None and found.kind is EntryKind.PUSH and found.worker_id == worker_id
 
 
-def _talk(minutes: int | None, note: str | None) -> dict[str, Fact]:
+def talk_facts(minutes: int | None, note: str | None) -> dict[str, Fact]:
+    """What an entry tells of a talk: how long it was, and whether a note says what was said."""
     return {} if minutes is None else {"minutes": minutes, "said": bool(note and note.strip())}
 
 
-def _append_deed(
+def append_deed(
     session: Session,
     kind: EntryKind,
     facts: Mapping[str, Fact],

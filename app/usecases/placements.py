@@ -27,7 +27,7 @@ from app.kit.keys import KeyRing
 from app.store import postings, spells, workers
 from app.store.ledger import list_takers
 from app.usecases.ledger import EntryDraft, append_entries, append_entry, list_entries
-from app.usecases.obligations import NoOpenSpell, read_rules
+from app.usecases.obligations import NoOpenSpell, append_deed, deed_faults, read_rules, talk_facts
 from app.usecases.pushes import is_open
 from app.usecases.spells import close_spell
 from app.usecases.vacancies import places_left
@@ -322,6 +322,8 @@ def record_start(
     actor: str,
     keys: KeyRing,
     closes: bool = False,
+    minutes: int | None = None,
+    note: str | None = None,
 ) -> Entry:
     """Write down that somebody has begun to work; with `closes` their registration ends on that day.
 
@@ -336,38 +338,41 @@ def record_start(
         actor: who writes it.
         keys: the key ring.
         closes: whether the spell is closed with it: as employed, or as placed where it is a public-welfare post.
+        minutes: how long the talk was in which they said so; needed where only staff say so (grade C).
+        note: what was said; needed in the same case.
 
     Raises:
-        Invalid: the time is still to come (`in_future`).
+        Invalid: what was given cannot be; the codes of its fields are those of evidence in `record_service`.
         PostingUnknown: there is no such posting.
         NoOpenSpell: the person was not registered on that day.
         app.usecases.spells.SpellClosed: the spell was closed already in another way.
         app.usecases.spells.WelfareNotGranted: it closes with a public-welfare post that no officer has granted.
     """
-    if happened_at > now:
-        raise Invalid(fields=[FieldFault("happened_at", "in_future", "时间还没有到，请核对")])
+    faults = deed_faults(
+        channel=channel, evidence=evidence, happened_at=happened_at, now=now, minutes=minutes, note=note
+    )
+    if faults:
+        raise Invalid(fields=faults)
     posting = None if posting_id is None else postings.find_posting(session, posting_id)
     if posting_id is not None and posting is None:
         raise PostingUnknown
-    day = china_date(happened_at)
-    spell = spells.find_spell_on(session, worker_id, on=day)
-    if spell is None:
-        raise NoOpenSpell
-    entry = append_entry(
+    entry = append_deed(
         session,
-        kind=EntryKind.START,
+        EntryKind.START,
+        {"posting": posting_id} | talk_facts(minutes, note),
         worker_id=worker_id,
-        spell_id=spell.id,
         channel=channel,
         evidence=evidence,
         happened_at=happened_at,
         now=now,
         actor=actor,
-        facts={"posting": posting_id},
         keys=keys,
+        note=note,
     )
     if closes:
         is_welfare = posting is not None and posting.kind is PostingKind.PUBLIC_WELFARE
         end = SpellEnd.WELFARE_POST if is_welfare else SpellEnd.EMPLOYED
-        close_spell(session, spell.id, end=end, actor=actor, on=day, now=now, keys=keys)
+        assert entry.spell_id is not None  # noqa: S101  a deed has its spell
+        day = china_date(happened_at)
+        close_spell(session, entry.spell_id, end=end, actor=actor, on=day, now=now, keys=keys)
     return entry

@@ -124,7 +124,8 @@ def test_refusals_attempts_starts_and_the_end_of_a_spell_are_written(house: Hous
     worker = ("--worker", str(person))
     assert record("record", "refusal", *worker, "--service", "training", *TALK).json()["facts"]["service"] == "training"
     assert record("record", "attempt", *worker, "--channel", "call").json()["kind"] == "attempt"
-    started = record("record", "start", *worker, "--close")
+    assert record("record", "start", *worker, "--close").json()["error"]["code"] == "invalid"
+    started = record("record", "start", *worker, "--close", *TALK)
     assert (started.code, started.json()["kind"]) == (0, "start")
     with read_session(house.engine) as session:
         kinds = [entry.kind for entry in list_entries(session)]

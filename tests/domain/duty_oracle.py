@@ -167,7 +167,7 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
             elif event["kind"] in ("refusal", "attempt"):
                 excuse(event, day)
             elif event["kind"] == "start":
-                started = started or not fault(event)
+                started = started or not (fault(event) or unproven(event, rules_on(settings, day)))
 
     # What was not overdue when the clerk was told of the closing, the closing ends; what had not begun never was.
     ended = [debt for debt in debts if closed and closed < debt["due"] and not debt["due"] < told_on]

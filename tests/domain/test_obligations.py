@@ -666,7 +666,7 @@ def test_the_headline_counts_people_with_an_answered_push_and_a_start(ledger: Le
     ledger.write(EntryKind.TRAINING, channel=CALL, evidence=Grade.C, facts=talk)
     for _ in range(3):
         ledger.write(EntryKind.PUSH, channel=CALL, evidence=Grade.C, facts=talk)
-    ledger.write(EntryKind.START, evidence=Grade.C)
+    ledger.write(EntryKind.START, channel=CALL, evidence=Grade.C, facts=talk)
     on_paper = ledger.duties(OPENED)
     ledger.write(EntryKind.ANSWER, evidence=Grade.A, refers_to=4, facts=YES)
     answered = ledger.duties(OPENED)
@@ -675,6 +675,26 @@ def test_the_headline_counts_people_with_an_answered_push_and_a_start(ledger: Le
     assert (totals.spells, totals.headline, totals.complete[Grade.C]) == (4, 2, 4)
     assert totals.done[EntryKind.PUSH] == {Grade.A: 3, Grade.B: 0, Grade.C: 9}
     assert totals.states[DutyState.DONE] == 4
+
+
+@pytest.mark.parametrize(
+    ("given", "counts"),
+    [
+        ({"channel": Channel.SLIP, "evidence": Grade.A}, True),
+        ({"channel": CALL, "evidence": Grade.C, "facts": {"minutes": 5, "said": True}}, True),
+        ({"channel": CALL, "evidence": Grade.C}, False),
+        ({"channel": CALL, "evidence": Grade.C, "facts": {"minutes": 5, "said": False}}, False),
+        ({"channel": Channel.COUNTER, "evidence": Grade.C, "facts": {"minutes": 5, "said": True}}, False),
+        ({"evidence": None}, False),
+    ],
+)
+def test_a_start_needs_evidence_as_a_service_does(ledger: Ledger, given: dict[str, Any], counts: bool) -> None:
+    push = ledger.write(EntryKind.PUSH)
+    ledger.write(EntryKind.ANSWER, evidence=Grade.A, refers_to=push, facts=YES)
+    ledger.write(EntryKind.START, **given)
+    assert ledger.duties(OPENED).is_headline is counts
+    if given["evidence"] is Grade.C:
+        assert not ledger.duties(OPENED, rules=book(counted_grades=frozenset({Grade.A, Grade.B}))).is_headline
 
 
 def test_what_was_done_late_is_told_apart_and_totals_of_parts_add_up(ledger: Ledger) -> None:

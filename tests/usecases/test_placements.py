@@ -331,6 +331,8 @@ def start(house: House, person: int, **given: Any) -> Entry:
         "now": house.clock.now(),
         "actor": "broker/b-1",
         "keys": house.keys,
+        "minutes": 3,
+        "note": "电话里说已经上班了",
         **given,
     }
     with write_session(house.engine) as session:
@@ -340,7 +342,9 @@ def start(house: House, person: int, **given: Any) -> Entry:
 def test_a_start_is_told_and_closes_the_spell_only_on_request(house: House) -> None:
     person, posting = register(house, on=OPENED), add_posting(house)
     entry = start(house, person, posting_id=posting)
-    assert (entry.kind, entry.facts) == (EntryKind.START, {"posting": posting})
+    assert (entry.kind, entry.facts) == (EntryKind.START, {"posting": posting, "minutes": 3, "said": True})
+    assert entry.note is not None
+    assert "上班" not in entry.note
     with read_session(house.engine) as session:
         assert find_open_spell(session, person) is not None
     start(house, person, happened_at=house.clock.now() - DAY, closes=True)
@@ -380,6 +384,25 @@ def test_a_start_that_cannot_be_changes_nothing(house: House, given: dict[str, A
     person = register(house, on=OPENED)
     with pytest.raises(fault):
         start(house, person, closes=True, **given)
+    assert count_entries(house) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"channel": Channel.CALL, "evidence": Grade.A}, [("evidence", "not_signed")]),
+        ({"channel": Channel.SMS, "evidence": Grade.A}, [("channel", "machine_channel")]),
+        ({"channel": Channel.NOTICE}, [("channel", "public_channel")]),
+        ({"minutes": None, "note": " "}, [("minutes", "minutes_missing"), ("note", "said_missing")]),
+    ],
+)
+def test_a_start_needs_the_evidence_of_every_deed(
+    house: House, given: dict[str, Any], wrong: list[tuple[str, str]]
+) -> None:
+    person = register(house, on=OPENED)
+    with pytest.raises(Invalid) as refused:
+        start(house, person, closes=True, **given)
+    assert codes(refused.value) == wrong
     assert count_entries(house) == 1
 
 
