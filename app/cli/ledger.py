@@ -15,7 +15,7 @@ import typer
 
 from app.cli.databases import require_current_schema
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
-from app.exchange.checkpoints import CheckpointKept, read_kept, write_checkpoint
+from app.exchange.checkpoints import CheckpointKept, list_kept, write_checkpoint
 from app.kit.database import read_session
 from app.usecases.ledger import LedgerEntryUnknown
 from app.usecases.ledger_exports import (
@@ -64,7 +64,8 @@ def verify(
             _require_ledger(house)
             with read_session(house.engine) as session:
                 lines = map(orjson.dumps, export_lines(session, keys=house.keys))
-                outside = [*kept, *read_kept(house.settings.checkpoints)]
+                ours = [_read_text(path, exit_code=1) for path in list_kept(house.settings.checkpoints)]
+                outside = [*kept, *ours]
                 report = check_book(lines, checkpoints=outside, keys=keys, from_service=True)
                 node = first_wrong_node(session)
                 spell = first_wrong_spell(session, keys=house.keys)
@@ -208,17 +209,18 @@ def _check_file(file: Path, checkpoints: list[str], keys: list[str]) -> Report:
         raise Failed(f"{file} 不是台账的导出文件", code="not_a_ledger", exit_code=2) from None
 
 
-def _read_text(path: Path) -> str:
+def _read_text(path: Path, *, exit_code: int = 2) -> str:
+    """A checkpoint as it stands in a file. That one of our own cannot be read is nobody's wrong use (exit code 1)."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(path, error, exit_code=exit_code) from error
     except UnicodeDecodeError:
-        raise Failed(f"{path} 不是检查点", code="not_a_checkpoint", exit_code=2) from None
+        raise Failed(f"{path} 不是检查点", code="not_a_checkpoint", exit_code=exit_code) from None
 
 
-def _unreadable(path: Path, error: OSError) -> Failed:
-    return Failed(f"{path} 读不了（{error.strerror}）", code="not_readable", exit_code=2)
+def _unreadable(path: Path, error: OSError, *, exit_code: int = 2) -> Failed:
+    return Failed(f"{path} 读不了（{error.strerror}）", code="not_readable", exit_code=exit_code)
 
 
 def _unwritable(path: Path, error: OSError) -> Failed:

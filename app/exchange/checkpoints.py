@@ -31,10 +31,10 @@ def keep_checkpoint(folder: Path, note: str, *, today: date) -> Path:
 def write_checkpoint(path: Path, note: str) -> None:
     """Write a checkpoint to a file, whole or not at all. Raises what `keep_checkpoint` raises."""
     if path.exists():
-        before = path.read_text(encoding="utf-8")
-        if before == note:
-            return
         try:
+            before = path.read_text(encoding="utf-8")
+            if before == note:
+                return
             old, new = read_checkpoint(before), read_checkpoint(note)
         except ValueError:
             raise CheckpointKept(f"{path} holds no checkpoint") from None
@@ -48,9 +48,9 @@ def write_checkpoint(path: Path, note: str) -> None:
         scratch.unlink(missing_ok=True)
 
 
-def read_kept(folder: Path) -> list[str]:
-    """The checkpoints that are kept in a folder, the oldest first; none where there is no folder."""
-    return [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt"))]
+def list_kept(folder: Path) -> list[Path]:
+    """The files that are kept in a folder, the oldest first, read by nobody yet; none where there is no folder."""
+    return sorted(folder.glob("*.txt"))
 
 
 def read_largest(folder: Path) -> str | None:
@@ -63,7 +63,7 @@ def read_largest(folder: Path) -> str | None:
         OSError: a file cannot be read.
     """
     largest: tuple[int, str] | None = None
-    for path in sorted(folder.glob("*.txt")):
+    for path in list_kept(folder):
         try:
             note = path.read_text(encoding="utf-8")
             size = read_checkpoint(note).size

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.background.sequencing import EVERY_S, LOOK_AT_ALL_EVERY, Sequencer, sequencing_loop
 from app.domain.checkpoints import Checkpoint, checkpoint_text, read_checkpoint
 from app.domain.ledger import Channel, EntryKind, Grade
-from app.exchange.checkpoints import CheckpointKept, keep_checkpoint, read_kept, read_largest
+from app.exchange.checkpoints import CheckpointKept, keep_checkpoint, list_kept, read_largest
 from app.kit.clock import FixedClock
 from app.kit.database import Base, read_session, write_session
 from app.kit.keys import KeyRing
@@ -35,6 +35,10 @@ from app.usecases.sequencing import (
 from app.wiring import House
 from ledger_check.trees import proves_consistency, proves_inclusion
 from tests.cli.conftest import url_of
+
+
+def read_kept(folder: Path) -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in list_kept(folder)]
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -346,6 +347,38 @@ def test_who_is_erased_leaves_every_proof_valid(
     keyless = [line["entry"]["id"] for line in lines if line["type"] == "entry" and line["key"] is None]
     assert keyless == [2, 5, 8]
     assert run_check(out, "--checkpoint", kept)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("put", "code"),
+    [
+        (lambda path: path.write_bytes(b"\xff\xfe"), "not_a_checkpoint"),
+        (lambda path: path.mkdir(), "not_readable"),
+        (lambda path: path.symlink_to("nowhere"), "not_readable"),
+    ],
+)
+def test_a_file_beside_the_kept_checkpoints_that_is_none_is_named(
+    house: House, jiujin: Jiujin, put: Callable[[Path], object], code: str
+) -> None:
+    append(house, 1)
+    path = house.settings.checkpoints / "2026-01-01.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    put(path)
+    said = jiujin("ledger", "verify", "--json")
+    assert (said.code, said.json()["error"]["code"]) == (1, code)
+    assert str(path) in said.json()["error"]["message"]
+
+
+def test_a_file_of_something_else_is_not_written_over_with_a_checkpoint(
+    house: House, jiujin: Jiujin, tmp_path: Path
+) -> None:
+    append(house, 1)
+    out = tmp_path / "root.txt"
+    out.write_bytes(b"\xff\xfe")
+    said = jiujin("ledger", "root", "--out", str(out), "--json")
+    assert (said.code, said.json()["error"]["code"]) == (1, "file_kept")
+    assert str(out) in said.json()["error"]["message"]
+    assert out.read_bytes() == b"\xff\xfe"
 
 
 @pytest.mark.usefixtures("house")
