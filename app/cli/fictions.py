@@ -10,8 +10,8 @@ from rich.text import Text
 
 from app.cli.databases import require_current_schema
 from app.cli.terminal import AsJson, DataFolder, answer, at_work
-from app.kit.database import write_session
-from app.usecases.fictions import Watched, watch
+from app.kit.database import read_session, write_session
+from app.usecases.fictions import Watched, record_watch, watch
 from app.wiring import check_keys
 
 ACTOR = "cli"
@@ -40,16 +40,18 @@ def watch_ledger(
         require_current_schema(house)
         check_keys(house)
         last = until.date() if until is not None else house.clock.today()
-        with write_session(house.engine) as session:
+        now = house.clock.now()
+        with read_session(house.engine) as session:
             found = watch(
                 session,
                 since=since.date() if since is not None else last - timedelta(days=DAYS),
                 until=last,
-                now=house.clock.now(),
+                now=now,
                 keys=house.keys,
-                actor=ACTOR,
                 district=district,
             )
+        with write_session(house.engine) as session:
+            record_watch(session, found, actor=ACTOR, now=now)
         if as_json:
             answer(_document(found), "", as_json=True)
         else:

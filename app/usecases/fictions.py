@@ -20,6 +20,7 @@ from app.kit.clock import CHINA, china_date
 from app.kit.errors import FieldFault, Invalid
 from app.kit.keys import KeyRing
 from app.store import brokers, identities, policies, postings, spells, workers
+from app.store.audit import record_act
 from app.store.postings import Posting
 from app.usecases.areas import AreaBook, AreaUnknown
 from app.usecases.ledger import digest_notes, list_entries, list_written
@@ -50,12 +51,16 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What was looked at and what was found. `flagged` counts the entries that stand in some finding."""
+    """What was looked at and what was found.
+
+    `flagged` counts the entries that stand in some finding, `compared` the notes that were opened to be compared.
+    """
 
     since: date
     until: date
     entries: int
     flagged: int
+    compared: int
     findings: tuple[Finding, ...]
 
 
@@ -66,22 +71,20 @@ def watch(
     until: date,
     now: datetime,
     keys: KeyRing,
-    actor: str,
     district: str | None = None,
     areas: AreaBook | None = None,
 ) -> Watched:
     """Look at what was written from one day to another, both included, for patterns that flatter the counts.
 
-    Nothing in the ledger is changed, but what people said is compared, and the audit tells of that: the session must be
-    able to write. No phone number and no note is shown to anybody.
+    Nothing is changed, and no phone number and no note is shown to anybody. But what people said is compared: whoever
+    calls it tells the audit of that (`record_watch`) before anything of it is shown.
 
     Args:
-        session: a transaction that the caller commits.
+        session: a session that reads; the look at a month takes long, in which others have to write.
         since: the first day on which entries were written.
         until: the last.
         now: when it is looked.
         keys: the key ring.
-        actor: who looks, for the audit.
         district: only people at home in the district of this code; None: everybody.
         areas: today's areas, if they are at hand; read otherwise.
 
@@ -101,13 +104,13 @@ def watch(
     if district is not None:
         entries = [entry for entry in entries if homes.get(entry.worker_id or 0, ("", 0))[0].startswith(district)]
     entries = [entry for entry in entries if entry.worker_id is not None]
-    reason = f"fictions {since} {until}"
+    notes = digest_notes(session, entries, keys=keys)
     beside = Beside(
         **_beside_spells(session, entries, until=until, reopened_days=limits.reopened_days, now=now),
         **_beside_pushes(session, entries, homes=homes, areas=areas),
         reaches={worker_id: max_km * 1000 for worker_id, (_, max_km) in homes.items()},
         one_phone=identities.list_shared_phones(session, _people(entries), least=limits.phone_people),
-        notes=digest_notes(session, entries, keys=keys, actor=actor, reason=reason, now=now),
+        notes=notes,
         care=brokers.list_codes(session, _people(entries), on=until),
     )
     findings = find_fictions(entries, limits=limits, beside=beside)
@@ -116,8 +119,23 @@ def watch(
         until=until,
         entries=sum(entry.written_at < _begins(until + timedelta(days=1)) for entry in entries),
         flagged=len({entry_id for finding in findings for entry_id in finding.entry_ids}),
+        compared=len(notes),
         findings=tuple(findings),
     )
+
+
+def record_watch(session: Session, found: Watched, *, actor: str, now: datetime) -> None:
+    """Tell the audit of notes that were compared; nothing where none were.
+
+    Args:
+        session: a transaction that the caller commits, before anything that was found is shown.
+        found: what was looked at.
+        actor: who looked.
+        now: when.
+    """
+    if found.compared:
+        detail = f"{found.compared} notes: fictions {found.since} {found.until}"
+        record_act(session, actor=actor, action="compare_notes", subject="ledger", now=now, detail=detail)
 
 
 def read_thresholds(session: Session, *, on: date) -> Thresholds:

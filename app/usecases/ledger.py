@@ -235,15 +235,13 @@ def read_note(session: Session, entry_id: int, *, keys: KeyRing, actor: str, rea
     return unseal_under(note_key(person_key), entry.note, place=_note(entry_id))
 
 
-def digest_notes(
-    session: Session, entries: Iterable[Entry], *, keys: KeyRing, actor: str, reason: str, now: datetime
-) -> dict[int, tuple[str, int]]:
+def digest_notes(session: Session, entries: Iterable[Entry], *, keys: KeyRing) -> dict[int, tuple[str, int]]:
     """Of each entry with a note a digest that is equal for equal words, and how many characters were compared.
 
     Notes are opened here and do not leave: the digests are made with a key that is forgotten afterwards, so that they
-    fit no other call and nobody can try words on them. One audit row tells of all. Passed over are notes of people who
-    were erased, and such as were altered, of which `ledger verify` tells; and why an entry was struck, which nobody
-    said to anybody.
+    fit no other call and nobody can try words on them. Passed over are notes of people who were erased, and such as
+    were altered, of which `ledger verify` tells; and why an entry was struck, which nobody said to anybody. Whoever
+    calls it tells the audit how many were compared, in a transaction of its own: comparing takes long.
     """
     noted = [(entry, entry.note) for entry in entries if entry.note is not None and entry.kind is not EntryKind.STRIKE]
     person_keys = open_keys(session, {keeper_of(entry.kind, entry.worker_id) for entry, _ in noted}, keys=keys)
@@ -257,9 +255,6 @@ def digest_notes(
         except SealBroken:
             continue
         found[entry.id] = (tag(secret, "note", plain), len(plain))
-    if found:
-        detail = f"{len(found)} notes: {reason}"
-        record_act(session, actor=actor, action="compare_notes", subject="ledger", now=now, detail=detail)
     return found
 
 

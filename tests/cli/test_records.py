@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from app.cli.terminal import Failed
+from app.domain.fictions import Finding, find_fictions
 from app.domain.ledger import Channel, EntryKind, Grade
 from app.domain.postings import PostingKind
 from app.kit.database import read_session, write_session
 from app.kit.keys import KeyRing, save_key_ring
+from app.store.audit import AuditEntry, record_act
 from app.store.brokers import Broker
 from app.store.consents import find_consent, list_consents
 from app.store.courses import Course, CourseSession
@@ -285,6 +289,30 @@ def test_the_watch_tells_what_is_worth_a_look_and_shows_no_words(house: House, p
     assert (empty["entries"], empty["findings"]) == (0, [])
     wrong = jiujin("ledger", "watch", "--since", "2026-02-01", "--until", "2026-01-01", "--json")
     assert (wrong.code, wrong.json()["error"]["fields"][0]["code"]) == (1, "until_before_since")
+
+
+def test_while_the_watch_looks_others_write_and_its_audit_stands_before_anything_is_shown(
+    house: House, person: int, record: Record, jiujin: Jiujin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert record("record", "guidance", "--worker", str(person), *TALK).code == 0
+
+    def look_while_somebody_writes(*given: Any, **more: Any) -> list[Finding]:
+        with write_session(house.engine) as session:
+            record_act(session, actor="clerk/k-2", action="other_work", subject="workers", now=house.clock.now())
+        return find_fictions(*given, **more)
+
+    monkeypatch.setattr("app.usecases.fictions.find_fictions", look_while_somebody_writes)
+    seen = jiujin("ledger", "watch", "--json")
+    assert (seen.code, seen.json()["entries"]) == (0, 2)
+    with read_session(house.engine) as session:
+        acts = session.scalars(select(AuditEntry.action).order_by(AuditEntry.id)).all()
+    assert acts[-2:] == ["other_work", "compare_notes"]
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise Failed("写不进审计", code="audit_failed")
+
+    monkeypatch.setattr("app.cli.fictions.record_watch", fail)
+    assert jiujin("ledger", "watch", "--json").json().keys() == {"error"}
 
 
 def test_a_status_that_begins_opens_a_spell_and_one_that_ends_closes_it(

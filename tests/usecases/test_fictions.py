@@ -22,7 +22,7 @@ from app.store.brokers import Broker, Case
 from app.store.identities import NewIdentity, add_identities
 from app.store.policies import LocalSetting
 from app.store.postings import Posting
-from app.usecases.fictions import Watched, read_thresholds, watch
+from app.usecases.fictions import Watched, read_thresholds, record_watch, watch
 from app.usecases.ledger import EntryDraft, append_entries, erase_person, list_entries, strike_entry
 from app.usecases.obligations import WRITERS, DistrictUnknown, Guidance, RulesMissing, Service, TrainingOffer
 from app.usecases.spells import close_spell
@@ -66,8 +66,11 @@ def write(house: House, kind: EntryKind, workers: Sequence[int], **given: Any) -
 
 def look(house: House, **given: Any) -> Watched:
     values: dict[str, Any] = {"since": date(2026, 11, 1), "until": TODAY, "areas": area_book(house), **given}
+    with read_session(house.engine) as session:
+        found = watch(session, now=house.clock.now(), keys=house.keys, **values)
     with write_session(house.engine) as session:
-        return watch(session, now=house.clock.now(), keys=house.keys, actor="auditor/1", **values)
+        record_watch(session, found, actor="auditor/1", now=house.clock.now())
+    return found
 
 
 def test_thresholds_are_the_offices_settings(house: House) -> None:

@@ -151,7 +151,7 @@ def test_an_entry_is_struck_once_and_by_an_entry_that_names_it(database: Engine,
         told: dict[str, Any] = {"keys": key_ring, "actor": "clerk/1", "reason": "核对", "now": NOW}
         assert read_note(session, strike.id, **told) == "登错了人"
         # Why is no note of a talk, which could have been copied.
-        assert digest_notes(session, [strike], **told) == {}
+        assert digest_notes(session, [strike], keys=key_ring) == {}
         erase_person(session, 7, actor="clerk/1", now=NOW, keys=key_ring)
         assert read_note(session, strike.id, **told) is None
 
