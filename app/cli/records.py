@@ -5,6 +5,7 @@ also whether it counts.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -28,6 +29,7 @@ from app.usecases.ledger import strike_entry
 from app.usecases.obligations import (
     Briefing,
     Guidance,
+    RulesMissing,
     Service,
     TrainingOffer,
     record_answer,
@@ -489,15 +491,39 @@ def _write_in(
 ) -> None:
     now = house.clock.now()
     happened_at = now if at is None else at.replace(tzinfo=CHINA)
+    # Judged before it is committed: a clerk who is told of a failure writes it down again.
     with write_session(house.engine) as session:
         require_writer(session, by)
         entry = write(session, {"happened_at": happened_at, "now": now, "actor": by, "keys": house.keys})
-    with read_session(house.engine) as session:
-        why = why_uncounted(session, entry, now=now) if entry.kind in SERVICES else None
-    answer(_document(entry, why), _told(entry, why), as_json=as_json)
+        verdict = _judge(session, entry, now=now)
+    answer(_document(entry, verdict), _told(entry, verdict), as_json=as_json)
 
 
-def _document(entry: Entry, why: Why | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """Whether an entry counts: None where it is no service, or where a setting is missing by which to tell."""
+
+    counts: bool | None
+    why_not: Why | None = None
+    words: str = ""
+
+
+def _judge(session: Session, entry: Entry, *, now: datetime) -> _Verdict:
+    if entry.kind not in SERVICES:
+        return _Verdict(counts=None)
+    try:
+        why = why_uncounted(session, entry, now=now)
+    except RulesMissing as missing:
+        # What was done is written down all the same; it counts as soon as the rules are there.
+        return _Verdict(counts=None, words=f"，算不算数现在判断不了：{missing}")
+    return (
+        _Verdict(counts=True, words="，算数")
+        if why is None
+        else _Verdict(counts=False, why_not=why, words=f"，不算数：{why.label}")
+    )
+
+
+def _document(entry: Entry, verdict: _Verdict) -> dict[str, Any]:
     document: dict[str, Any] = {
         "entry": entry.id,
         "kind": entry.kind.value,
@@ -506,15 +532,12 @@ def _document(entry: Entry, why: Why | None) -> dict[str, Any]:
         "facts": dict(entry.facts),
     }
     if entry.kind in SERVICES:
-        document |= {"counts": why is None, "why_not": None if why is None else why.value}
+        document |= {"counts": verdict.counts, "why_not": verdict.why_not and verdict.why_not.value}
     return document
 
 
-def _told(entry: Entry, why: Why | None) -> str:
-    words = f"记在台账第 {entry.id} 条：{entry.kind.label}"
-    if entry.kind not in SERVICES:
-        return words
-    return f"{words}，算数" if why is None else f"{words}，不算数：{why.label}"
+def _told(entry: Entry, verdict: _Verdict) -> str:
+    return f"记在台账第 {entry.id} 条：{entry.kind.label}{verdict.words}"
 
 
 def _require(house: House) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from app.cli.terminal import Failed
 from app.domain.fictions import Finding, find_fictions
@@ -22,6 +22,7 @@ from app.store.audit import AuditEntry, record_act
 from app.store.brokers import Broker
 from app.store.consents import find_consent, list_consents
 from app.store.courses import Course, CourseSession
+from app.store.policies import LocalSetting
 from app.usecases.consents import read_address
 from app.usecases.ledger import EntryDraft, append_entries, list_entries
 from app.wiring import House, bind_keys
@@ -289,6 +290,31 @@ def test_the_watch_tells_what_is_worth_a_look_and_shows_no_words(house: House, p
     assert (empty["entries"], empty["findings"]) == (0, [])
     wrong = jiujin("ledger", "watch", "--since", "2026-02-01", "--until", "2026-01-01", "--json")
     assert (wrong.code, wrong.json()["error"]["fields"][0]["code"]) == (1, "until_before_since")
+
+
+def test_where_the_rules_are_missing_a_service_is_written_once_and_not_judged(
+    house: House, person: int, record: Record, jiujin: Jiujin
+) -> None:
+    with write_session(house.engine) as session:
+        session.execute(delete(LocalSetting).where(LocalSetting.name == "obligation_evidence"))
+    before = count_entries(house)
+    words = ("record", "guidance", "--worker", str(person), *TALK)
+    said = record(*words)
+    assert (said.code, said.json()["counts"], said.json()["why_not"]) == (0, None, None)
+    assert count_entries(house) == before + 1
+    assert "算不算数现在判断不了" in jiujin("ledger", *words, "--by", "clerk/k-1").out
+
+
+def test_what_cannot_be_judged_for_another_reason_is_not_written(
+    house: House, person: int, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise Failed("连接断了", code="connection_lost")
+
+    monkeypatch.setattr("app.cli.records.why_uncounted", fail)
+    before = count_entries(house)
+    assert record("record", "guidance", "--worker", str(person), *TALK).code == 1
+    assert count_entries(house) == before
 
 
 def test_while_the_watch_looks_others_write_and_its_audit_stands_before_anything_is_shown(
