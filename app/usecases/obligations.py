@@ -364,15 +364,19 @@ def record_refusal(
         push: the entry of the push that was refused, if one was.
 
     Raises:
-        Invalid: as in `record_service`; besides `not_a_service` and `push_unknown`.
+        Invalid: as in `record_service`; besides `not_a_service`, `push_unknown` and `before_push`.
         NoOpenSpell: the person was not registered on that day.
     """
     faults = deed_faults(
         channel=channel, evidence=evidence, happened_at=happened_at, now=now, minutes=minutes, note=note
     )
     faults += _kind_faults(service)
-    if push is not None and not _is_push_of(session, push, worker_id):
-        faults.append(FieldFault("push", "push_unknown", "台账里没有推给本人的这一条，请核对"))
+    if push is not None:
+        told = find_entry(session, push)
+        if told is None or told.kind is not EntryKind.PUSH or told.worker_id != worker_id:
+            faults.append(FieldFault("push", "push_unknown", "台账里没有推给本人的这一条，请核对"))
+        elif happened_at < told.happened_at:
+            faults.append(FieldFault("happened_at", "before_push", "拒绝的时间在推送之前，请核对"))
     if faults:
         raise Invalid(fields=faults)
     return append_deed(
@@ -556,11 +560,6 @@ def _kind_faults(service: EntryKind | None) -> list[FieldFault]:
     if service is None or service in SERVICES:
         return []
     return [FieldFault("service", "not_a_service", f"只能是{'、'.join(kind.label for kind in SERVICES)}")]
-
-
-def _is_push_of(session: Session, entry_id: int, worker_id: int) -> bool:
-    found = find_entry(session, entry_id)
-    return found is not None and found.kind is EntryKind.PUSH and found.worker_id == worker_id
 
 
 def talk_facts(minutes: int | None, note: str | None) -> dict[str, Fact]:

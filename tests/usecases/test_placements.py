@@ -452,6 +452,16 @@ def test_a_refusal_of_nothing_owed_or_of_somebody_elses_push_is_refused_with_all
     assert count_entries(house) == before
 
 
+def test_a_push_is_not_refused_before_it_happened(house: House) -> None:
+    person = register(house, on=OPENED)
+    told = record(house, person, PUSH)
+    talk: dict[str, Any] = {"channel": Channel.CALL, "evidence": Grade.C, "minutes": 4, "note": "不想去外地"}
+    given = common(house, happened_at=house.clock.now() - DAY)
+    with write_session(house.engine) as session, pytest.raises(Invalid) as refused:
+        record_refusal(session, worker_id=person, service=EntryKind.PUSH, push=told.id, **talk, **given)
+    assert codes(refused.value) == [("happened_at", "before_push")]
+
+
 def test_an_answer_needs_a_push_before_it_and_why_it_does_not_suit(house: House) -> None:
     person = register(house, on=OPENED)
     talked, told = record(house, person, Guidance()), record(house, person, PUSH)
