@@ -35,13 +35,20 @@ from app.domain.entries import check_facts, check_text, columns, unreadable_colu
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.merkle_trees import Subtree
 from app.kit.database import HIGHEST_ID, Base, Json, as_stored, list_stored
-from app.kit.errors import Invalid
+from app.kit.errors import Conflict, Invalid
 
 _NUMBERS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
 # Whoever puts entries into the tree holds this advisory lock on PostgreSQL. The number only has to be one that nobody
 # else in this database uses.
 _SEQUENCING_LOCK = 4_610_239
+
+
+class LedgerSpoilt(Conflict):
+    """An entry holds what no entry can hold: somebody has changed it past the program."""
+
+    code = "ledger_spoilt"
+    title = "台账里有条目读不出来，像是被人改动过：请先运行 jiujin ledger verify，它会指出是哪一条"
 
 
 class LedgerEntry(Base):
@@ -197,8 +204,8 @@ def find_entry(session: Session, entry_id: int, *, to_strike: bool = False) -> E
     if entry_id > HIGHEST_ID:
         return None
     chosen = _ENTRIES.where(LedgerEntry.id == entry_id)
-    row = session.execute(chosen.with_for_update() if to_strike else chosen).first()
-    return None if row is None else entry_of(row)
+    found = _read(session, chosen.with_for_update() if to_strike else chosen)
+    return found[0] if found else None
 
 
 def list_entries_of(
@@ -206,15 +213,15 @@ def list_entries_of(
 ) -> list[Entry]:
     """The entries that are of one of these people and of one of these spells, in order of id; None is no condition."""
     if worker_ids is None and spell_ids is None:
-        return [entry_of(row) for row in session.execute(_ENTRIES.order_by(LedgerEntry.id))]
+        return _read(session, _ENTRIES.order_by(LedgerEntry.id))
     by = LedgerEntry.spell_id if worker_ids is None else LedgerEntry.worker_id
     numbers = sorted({*(worker_ids if worker_ids is not None else spell_ids or ())})
     wanted = None if spell_ids is None else frozenset(spell_ids)
     found = [
-        entry_of(row)
+        entry
         for start in range(0, len(numbers), _NUMBERS_AT_ONCE)
-        for row in session.execute(_ENTRIES.where(by.in_(numbers[start : start + _NUMBERS_AT_ONCE])))
-        if wanted is None or row.spell_id in wanted
+        for entry in _read(session, _ENTRIES.where(by.in_(numbers[start : start + _NUMBERS_AT_ONCE])))
+        if wanted is None or entry.spell_id in wanted
     ]
     return sorted(found, key=lambda entry: entry.id)
 
@@ -224,7 +231,7 @@ def list_entries_written(session: Session, *, since: datetime, until: datetime) 
     chosen = _ENTRIES.where(LedgerEntry.written_at >= since).where(
         or_(LedgerEntry.written_at < until, LedgerEntry.kind == EntryKind.STRIKE)
     )
-    return [entry_of(row) for row in session.execute(chosen.order_by(LedgerEntry.id))]
+    return _read(session, chosen.order_by(LedgerEntry.id))
 
 
 def find_stored(session: Session, entry_id: int) -> StoredEntry | None:
@@ -262,8 +269,17 @@ def list_stored_of(
 def find_strike(session: Session, entry_id: int) -> Entry | None:
     """The entry that strikes this one, or None."""
     chosen = _ENTRIES.where(LedgerEntry.refers_to == entry_id, LedgerEntry.kind == EntryKind.STRIKE)
-    row = session.execute(chosen.order_by(LedgerEntry.id).limit(1)).first()
-    return None if row is None else entry_of(row)
+    found = _read(session, chosen.order_by(LedgerEntry.id).limit(1))
+    return found[0] if found else None
+
+
+def _read(session: Session, chosen: Select[Any]) -> list[Entry]:
+    """The entries that a statement chooses; raises LedgerSpoilt where one cannot be read."""
+    try:
+        return [entry_of(row) for row in session.execute(chosen)]
+    except (LookupError, TypeError, ValueError):
+        # The columns' types refuse what this program has never written.
+        raise LedgerSpoilt from None
 
 
 def entry_of(row: Sequence[Any]) -> Entry:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.spells import SpellEnd, SpellSource
@@ -219,3 +220,39 @@ def test_without_reference_data_it_says_what_to_run(
     said = jiujin("ledger", "due", "--json")
     assert (said.code, said.json()["error"]["code"]) == (1, "not_loaded")
     assert "jiujin seed reference" in said.json()["error"]["message"]
+
+
+def spoil(house: House, column: str, worker_id: int) -> None:
+    """Put what no entry has into one column of somebody's entries, past the triggers."""
+    with house.engine.begin() as connection:
+        if house.engine.dialect.name == "sqlite":
+            for name in connection.scalars(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).all():
+                connection.execute(text(f'DROP TRIGGER "{name}"'))
+        else:
+            connection.execute(text("ALTER TABLE ledger DISABLE TRIGGER ALL"))
+        connection.execute(text(f"UPDATE ledger SET {column} = 'nonsense' WHERE worker_id = {worker_id}"))  # noqa: S608
+
+
+def told_as_spoilt(jiujin: Jiujin, worker_id: int) -> bool:
+    commands = (["due"], ["totals"], ["person", "--worker", str(worker_id)])
+    errors = [jiujin("ledger", *command, "--json").json()["error"] for command in commands]
+    is_told = all("jiujin ledger verify" in error["message"] for error in errors)
+    return is_told and {error["code"] for error in errors} == {"ledger_spoilt"}
+
+
+def test_a_ledger_that_somebody_has_spoilt_is_told_and_where_to_look(
+    house: House, people: list[int], jiujin: Jiujin
+) -> None:
+    spoil(house, "kind", people[0])
+    assert told_as_spoilt(jiujin, people[0])
+    assert jiujin("ledger", "verify", "--json").code == 1
+
+
+# PostgreSQL's own types let nothing like it into these columns.
+@pytest.mark.parametrize("backend", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("column", ["written_at", "facts"])
+def test_what_sqlite_lets_into_a_column_is_told_as_well(
+    house: House, people: list[int], jiujin: Jiujin, column: str
+) -> None:
+    spoil(house, column, people[0])
+    assert told_as_spoilt(jiujin, people[0])
