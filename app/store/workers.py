@@ -96,12 +96,21 @@ def list_homes(session: Session, worker_ids: Collection[int]) -> dict[int, tuple
 
 
 def list_statuses(
-    session: Session, *, on: date, worker_ids: Collection[int] | None = None
+    session: Session,
+    *,
+    on: date,
+    worker_ids: Collection[int] | None = None,
+    among: Collection[Status] | None = None,
 ) -> dict[int, frozenset[Status]]:
-    """What each worker, or each of these, is registered as on a day, by id; nobody who is registered as nothing."""
+    """What each worker, or each of these, is registered as on a day, by id; nobody who is registered as nothing.
+
+    With `among` nothing else is looked at than these statuses.
+    """
     chosen = select(WorkerStatus.worker_id, WorkerStatus.status).where(
         WorkerStatus.valid_from <= on, WorkerStatus.valid_to.is_(None) | (WorkerStatus.valid_to >= on)
     )
+    if among is not None:
+        chosen = chosen.where(WorkerStatus.status.in_(among))
     found: dict[int, set[Status]] = {}
     for part in _parts(worker_ids):
         some = chosen if part is None else chosen.where(WorkerStatus.worker_id.in_(part))

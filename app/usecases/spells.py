@@ -119,7 +119,7 @@ def open_spells(
         app.usecases.obligations.RulesMissing: a setting is missing by which a spell follows another.
     """
     _require_past("on", on, now=now)
-    statuses = workers_store.list_statuses(session, on=on, worker_ids=worker_ids)
+    statuses = workers_store.list_statuses(session, on=on, worker_ids=worker_ids, among=OWED_STATUSES)
     if strangers := sorted({one for one in worker_ids if not is_owed(statuses.get(one, frozenset()))}):
         raise NotOwed(workers=strangers)
     last = store.list_last_spells(session, worker_ids)
@@ -224,7 +224,7 @@ def sync_spells(
         keys: the key ring.
         worker_ids: these people alone; None: everybody.
     """
-    statuses_of = workers_store.list_statuses(session, on=on, worker_ids=worker_ids)
+    statuses_of = workers_store.list_statuses(session, on=on, worker_ids=worker_ids, among=OWED_STATUSES)
     owed = {one for one, statuses in statuses_of.items() if is_owed(statuses)}
     if worker_ids is None:
         open_now = [spell for spell in store.list_spells_on(session, on=on) if spell.closed_on is None]

@@ -118,9 +118,9 @@ def import_workers(
     told an office in person is not overwritten by a list. But what the roster says that they are registered as, and
     that is not on record today, is added: who has lost their work since is owed the package. The same person twice in
     a file is taken once (折叠). What `judge_workers` refused is not taken (拒绝). Birth date and sex are those of the
-    ID number. Who is on record is looked up in this transaction, however long ago rows were judged. Afterwards spells
-    are brought in line with what everybody is registered as today: they open for those to whom the package is owed,
-    and close where a status has ended.
+    ID number. Who is on record is looked up in this transaction, however long ago rows were judged. Afterwards the
+    spells of those in the roster are brought in line with what they are registered as today: they open for those to
+    whom the package is owed, and close where a status has ended. Everybody else's are the nightly run's.
 
     Args:
         session: a transaction that the caller commits or rolls back.
@@ -165,7 +165,8 @@ def import_workers(
     for draft, earlier in repeated:
         told = [f"与第 {earlier.row} 行是同一个人，以那一行为准"]
         reports[draft.row] = _report(draft, RowOutcome.FOLDED, told, ids[earlier.row])
-    sync_spells(session, actor=actor, on=today, now=now, keys=keys)
+    told_of = {*known.values(), *ids.values()}
+    sync_spells(session, actor=actor, on=today, now=now, keys=keys, worker_ids=told_of)
     report = ImportReport(rows=tuple(reports[one.draft.row] for one in judged))
     if ids or registered:
         record_act(session, actor=actor, action="import_workers", subject="workers", now=now, detail=report.told_counts)

@@ -5,11 +5,11 @@ Place code 99 was never given to anybody: the numbers here have right check digi
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from app.domain.identities import id_check
 from app.domain.ledger import EntryKind
@@ -20,7 +20,7 @@ from app.store.identities import Identity, find_by_id_number, read_identity
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.ledger import list_entries
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome
-from app.usecases.spells import list_open_spells
+from app.usecases.spells import list_open_spells, sync_spells
 from app.usecases.workers import JudgedWorker, WorkerDraft, import_workers, judge_workers
 from app.wiring import House
 from tests.houses import area_book
@@ -262,6 +262,26 @@ def test_a_roster_opens_spells_for_those_to_whom_the_package_is_owed_and_a_secon
     bring_in(house, person(row=2))
     with read_session(house.engine) as session:
         assert list_entries(session) == entries
+
+
+def test_a_roster_touches_the_spells_of_those_in_it_and_of_no_stranger(house: House) -> None:
+    rows, today = bring_in(house, person(row=2), person(row=3)).rows, house.clock.today()
+    with write_session(house.engine) as session:
+        ending = update(WorkerStatus).where(WorkerStatus.status == Status.REGISTERED_UNEMPLOYED)
+        session.execute(ending.values(valid_to=today - timedelta(days=1)))
+        before = list_entries(session)
+    bring_in(house, person(row=2, statuses=()), person(row=4))
+    with read_session(house.engine) as session:
+        since = list_entries(session)[len(before) :]
+        running = {spell.worker_id for spell in list_open_spells(session, on=today) if spell.closed_on is None}
+    kinds = [(entry.kind, entry.worker_id in {row.id for row in rows}) for entry in since]
+    assert kinds == [(EntryKind.SPELL_CLOSED, True), (EntryKind.SPELL_OPENED, False)]
+    # Of the other, whose status has ended as well, the roster knows nothing: the nightly run closes it in its own name.
+    assert (rows[0].id in running, rows[1].id in running) == (False, True)
+    with write_session(house.engine) as session:
+        sync_spells(session, actor="plan", on=today, now=house.clock.now(), keys=house.keys)
+        closing = list_entries(session)[-1]
+    assert (closing.kind, closing.worker_id, closing.actor) == (EntryKind.SPELL_CLOSED, rows[1].id, "plan")
 
 
 def test_a_roster_that_is_taken_back_leaves_no_spell(house: House) -> None:
