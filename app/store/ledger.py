@@ -417,18 +417,31 @@ def take_turn(session: Session) -> None:
         session.execute(select(func.pg_advisory_xact_lock(_SEQUENCING_LOCK)))
 
 
-def list_waiting(session: Session, *, after: int | None, limit: int) -> list[StoredEntry]:
-    """Entries without a leaf, of which the id is greater than `after`, in order of id, as they are stored."""
+def list_waiting(session: Session, *, after: int | None, limit: int, up_to: int | None = None) -> list[StoredEntry]:
+    """Entries without a leaf, of ids greater than `after` and `up_to` at most, in order of id, as they are stored."""
+    is_its_leaf = [LedgerLeaf.entry_id == LedgerEntry.id]
+    of = []
+    # The leaves are bounded as well, else a few entries are compared with all leaves that there are.
+    if after is not None:
+        is_its_leaf.append(LedgerLeaf.entry_id > after)
+        of.append(LedgerEntry.id > after)
+    if up_to is not None:
+        is_its_leaf.append(LedgerLeaf.entry_id <= up_to)
+        of.append(LedgerEntry.id <= up_to)
     chosen = (
         select(*_stored(session))
-        .outerjoin_from(LedgerEntry, LedgerLeaf, LedgerLeaf.entry_id == LedgerEntry.id)
-        .where(LedgerLeaf.entry_id.is_(None))
+        .outerjoin_from(LedgerEntry, LedgerLeaf, and_(*is_its_leaf))
+        .where(LedgerLeaf.entry_id.is_(None), *of)
         .order_by(LedgerEntry.id)
         .limit(limit)
     )
-    if after is not None:
-        chosen = chosen.where(LedgerEntry.id > after)
     return _list_stored_entries(session, chosen)
+
+
+def last_sequenced(session: Session) -> int:
+    """The greatest id of an entry that has a leaf; 0 where none has."""
+    (last,) = list_stored(session, select(func.max(LedgerLeaf.entry_id)))[0]
+    return last if isinstance(last, int) else 0
 
 
 def tree_size(session: Session) -> int | None:

@@ -32,6 +32,7 @@ from app.store.ledger import (
     add_leaves,
     add_nodes,
     find_hashes,
+    last_sequenced,
     list_stored_of,
     list_waiting,
     newest_checkpoint,
@@ -108,7 +109,14 @@ class Batch:
 
 
 def sequence_entries(
-    session: Session, *, after: int, limit: int, outside: str | None, now: datetime, keys: KeyRing
+    session: Session,
+    *,
+    after: int,
+    limit: int,
+    outside: str | None,
+    now: datetime,
+    keys: KeyRing,
+    up_to: int | None = None,
 ) -> Batch:
     """Give committed entries their places in the tree, in order of id, and sign the tree.
 
@@ -119,6 +127,7 @@ def sequence_entries(
         outside: the checkpoint of the largest tree that is kept outside the database, if there is one.
         now: when it is signed.
         keys: the key ring.
+        up_to: look at no entry behind this id; None: at all.
 
     Raises:
         LedgerDiffers: the tree does not grow out of its last checkpoint or out of the one outside. Nothing was changed.
@@ -129,7 +138,7 @@ def sequence_entries(
     edge = _signed_edge(session, size, signer)
     if outside is not None:
         require_growth(session, signer.read(outside), size)
-    waiting = list_waiting(session, after=after, limit=limit)
+    waiting = list_waiting(session, after=after, up_to=up_to, limit=limit)
     unfit = find_unfit(session, waiting, keys=keys)
     fit = [(one.entry, one.commitment) for one in waiting if one.entry is not None and one.id not in unfit]
     hashes = [leaf_hash(leaf_data(entry, commitment)) for entry, commitment in fit]
@@ -252,9 +261,14 @@ def _range_hashes(session: Session, ranges: Sequence[tuple[int, int]]) -> list[b
     return found
 
 
-def are_waiting(session: Session, *, after: int) -> bool:
-    """Whether entries behind this id have no place in the tree."""
-    return bool(list_waiting(session, after=after, limit=1))
+def are_waiting(session: Session, *, after: int, up_to: int | None = None) -> bool:
+    """Whether entries behind this id, and up to that one, have no place in the tree."""
+    return bool(list_waiting(session, after=after, up_to=up_to, limit=1))
+
+
+def newest_sequenced(session: Session) -> int:
+    """The greatest id of an entry that has a place; 0 where none has."""
+    return last_sequenced(session)
 
 
 def newest_note(session: Session) -> str | None:

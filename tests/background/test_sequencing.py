@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, Table, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.background.sequencing import EVERY_S, LOOK_AT_ALL_EVERY, Sequencer, sequencing_loop
@@ -26,6 +27,7 @@ from app.settings import Settings
 from app.usecases.ledger import EntryDraft, append_entries, erase_person
 from app.usecases.sequencing import (
     LedgerDiffers,
+    are_waiting,
     prove_consistency,
     prove_inclusion,
     root_at,
@@ -179,6 +181,45 @@ def test_what_is_written_later_under_a_lower_id_is_found(
     clock.advance(LOOK_AT_ALL_EVERY)
     assert sequencer.run() == 1
     assert places(house)[-1] == (16, later)
+
+
+def test_those_far_back_are_looked_at_in_slices_behind_the_usual_run(
+    postgresql_database: Engine, clock: FixedClock, key_ring: KeyRing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = House(settings=Settings(data=tmp_path), engine=postgresql_database, keys=key_ring, clock=clock)
+    with Session(postgresql_database) as slow, slow.begin():
+        late = [entry.id for entry in append_entries(slow, [draft(house, 0, worker_id=90)], keys=key_ring)]
+        append(house, 24)
+        assert Sequencer(house).run() == 24
+    # Another process begins, and its look at all is cancelled as one that takes too long.
+    new, sequencer = append(house, 2), Sequencer(house, look_back=4, slice=5)
+
+    def cancel(session: Session, **given: Any) -> Any:
+        if given["up_to"] is not None:
+            raise OperationalError("SELECT", {}, Exception("canceling statement due to statement timeout"))
+        return sequence_entries(session, **given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("app.background.sequencing.sequence_entries", cancel)
+        with pytest.raises(OperationalError):
+            sequencer.run()
+    assert [entry_id for _, entry_id in places(house)][-2:] == new
+    assert sequencer.run() == 1
+    assert [entry_id for _, entry_id in places(house)][-1:] == late
+    # The look goes on run by run, until it meets the usual one.
+    asked: list[tuple[int, int | None]] = []
+
+    def note(session: Session, *, after: int, up_to: int | None) -> bool:
+        asked.append((after, up_to))
+        return are_waiting(session, after=after, up_to=up_to)
+
+    monkeypatch.setattr("app.background.sequencing.are_waiting", note)
+    assert [sequencer.run() for _ in range(6)] == [0] * 6
+    start = max(new) - 4
+    assert [bounds for bounds in asked if bounds[1] is not None] == [
+        (first, min(first + 5, start)) for first in range(5, start, 5)
+    ]
+    assert {bounds for bounds in asked if bounds[1] is None} == {(start, None)}
 
 
 def test_two_sequencers_at_once_give_each_entry_one_place(house: House) -> None:
