@@ -74,7 +74,6 @@ class Sequencer:
                     session, after=after, up_to=up_to, limit=self.at_once, outside=outside, now=now, keys=house.keys
                 )
             sequenced, after, is_last = sequenced + batch.sequenced, batch.last_id, batch.is_last
-            self._looked_up_to = max(self._looked_up_to, after)
             self._tell(batch.unfit)
         return sequenced
 

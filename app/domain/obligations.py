@@ -553,9 +553,10 @@ def _duty(court: _Court, kind: EntryKind, judged: Sequence[tuple[Entry, _Sound |
         )
         if same is not None:
             uncounted[entry.id] = Why.SAME_JOB if kind is EntryKind.PUSH else Why.SAME_DEED
-            # What staff had written of it was true: it counts from its own day, as well proven as it is by now.
             before = paying[same.id]
-            paying[same.id] = replace(before, grade=min(before.grade, one.grade))
+            if _proves(entry, same):
+                # What staff had written of it was true: it counts from its own day, as well proven as it is by now.
+                paying[same.id] = replace(before, grade=min(before.grade, one.grade))
         elif room is None:
             uncounted[entry.id] = Why.SURPLUS
         else:
@@ -585,6 +586,16 @@ def _is_same(entry: Entry, other: Entry) -> bool:
         return True
     days = {china_date(one.happened_at) for one in (entry, other)}
     return len(days) == 1 and all(entry.facts.get(name) == other.facts.get(name) for name in ("text", "session"))
+
+
+def _proves(entry: Entry, other: Entry) -> bool:
+    """Whether what proves one entry proves the other: of the same message, or of the same day.
+
+    That somebody was sent a job in March does not prove that they were told of it in February.
+    """
+    push = entry.facts.get("push")
+    is_one_push = push is not None and push == other.facts.get("push")
+    return is_one_push or china_date(entry.happened_at) == china_date(other.happened_at)
 
 
 def list_windows(spell: Spell, *, last: date, book: RuleBook) -> list[tuple[date, date]]:

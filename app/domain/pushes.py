@@ -203,22 +203,23 @@ _WORDS_FOR_WHY = (
 
 
 _APART = " ,，.。、!！:：;；)）"
-_MEASURES = frozenset("0123456789号点天千百万元块公里个月年楼层人岁")
+_WHY_BEGINS = ("不", "没", "太", "嫌", "远", "累", "钱", "工资", "时间", "家里", "有活", "有工作", "找到")
 
 
 def reply_in(words: str) -> tuple[Answer, Unsuitable | None] | None:
     """What somebody has texted back or keyed: 1, 2 (and why) or 3; None where the figure is one of something else.
 
     "1公里太远了" is no interest, and "2号可以去" no refusal: a figure answers only where it stands alone, before the
-    words that it stands for, or, a 2, before why it does not suit.
+    words that it stands for, or, a 2, before why it does not suit. What is not understood costs a call; what is
+    misunderstood costs a job.
     """
     answer, rest = REPLIES.get(words[:1]), words[1:]
     plain = rest.strip(_APART)
     if answer is None:
         return None
     if answer is Answer.UNSUITABLE:
-        is_reason = not rest or rest[0] in _APART or rest[0] not in _MEASURES
-        return (answer, reason_in(plain)) if is_reason else None
+        is_why = not plain or rest[0] in _APART or rest.startswith(_WHY_BEGINS)
+        return (answer, reason_in(plain)) if is_why else None
     return (answer, None) if plain in {"", answer.label} else None
 
 

@@ -29,6 +29,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column
 from app.domain.ledger import Channel
 from app.domain.postings import PostingState
 from app.domain.pushes import MAY_ARRIVE, Answer, Outcome, PushCause, PushState, Unsuitable, Urgency
+from app.domain.sending import ELECTRONIC
 from app.kit.database import Base, Json
 from app.store.postings import Posting
 
@@ -97,6 +98,7 @@ class Attempt(Base):
         Index(
             "ix_outbox_ready",
             "urgency",
+            "channel",
             "ready_at",
             "id",
             sqlite_where=text("ready_at IS NOT NULL"),
@@ -245,21 +247,25 @@ def lock_ready(
     Those of the channels that are served, and of others what has been waiting in vain since an instant.
     """
     found: list[Row[Attempt, Push]] = []
-    # Each urgency by itself: the index is read from the first row that is ready and no further than it must, however
-    # many are ready in the same instant, as after a night, or are not ready yet.
+    channels = [*sorted(served), *sorted(ELECTRONIC - {*served})]
+    # Each urgency and each channel by itself: the index is read from the first row that is ready and no further than it
+    # must, however many are ready in the same instant, as after a night, are not ready yet, or are for others to send.
     for urgency in Urgency:
-        found += session.execute(
-            select(Attempt, Push)
-            .join(Push, Push.id == Attempt.push_id)
-            .where(Attempt.urgency == int(urgency), Attempt.ready_at <= now)
-            .where(Attempt.channel.in_(served) | (Attempt.ready_at <= untaken_since))
-            .order_by(Attempt.ready_at, Attempt.id)
-            .limit(limit - len(found))
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        ).all()
-        if len(found) >= limit:
-            break
+        for number, channel in enumerate(channels):
+            # What one channel leaves is the next one's, and none takes all while others wait.
+            room = -(-(limit - len(found)) // max(1, len(served) - number))
+            if room <= 0:
+                break
+            found += session.execute(
+                select(Attempt, Push)
+                .join(Push, Push.id == Attempt.push_id)
+                .where(Attempt.urgency == int(urgency), Attempt.channel == channel)
+                .where(Attempt.ready_at <= (now if channel in served else untaken_since))
+                .order_by(Attempt.ready_at, Attempt.id)
+                .limit(room)
+                .with_for_update(skip_locked=True)
+                .execution_options(populate_existing=True)
+            ).all()
     return found
 
 

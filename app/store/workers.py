@@ -1,7 +1,7 @@
 """Workers without their identity: where they live, what they can do and want, and what they are registered as."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, insert, select, update
@@ -185,6 +185,12 @@ def add_statuses(session: Session, statuses: Iterable[tuple[int, Status, date]],
     ]
     if rows:
         session.connection().execute(insert(WorkerStatus), rows)
+
+
+def end_statuses_before(session: Session, statuses: Iterable[tuple[int, Status, date]]) -> None:
+    """Let statuses that people bear end on the day before those that begin anew: worker, status, and its first day."""
+    for worker_id, status, since in statuses:
+        end_status(session, worker_id, status, last_day=since - timedelta(days=1))
 
 
 def end_status(session: Session, worker_id: int, status: Status, *, last_day: date) -> int:

@@ -27,6 +27,7 @@ from app.store.pushes import Attempt, Push
 from app.usecases.consents import read_address
 from app.usecases.pushes import (
     Compose,
+    bar_of,
     begin_sending,
     deliver_push,
     expire_push,
@@ -53,7 +54,10 @@ Chance = Callable[[], float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One thing to do outside a transaction: send a message, or (`message` is None) ask what became of one."""
+    """One thing to do outside a transaction: send a message, or (`message` is None) ask what became of one.
+
+    `before` is what came of the last try to send it.
+    """
 
     attempt_id: int
     push_id: int
@@ -65,6 +69,7 @@ class Claim:
     left_at: datetime
     provider_id: str | None = None
     message: Message | None = field(default=None, repr=False)
+    before: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +182,7 @@ def give_back(session: Session, claim: Claim, *, now: datetime) -> bool:
     push, attempt = held
     attempt.fence += 1
     if claim.message is not None:
-        undo_sending(session, push, attempt, now=now)
+        undo_sending(session, push, attempt, before=claim.before, now=now)
     else:
         attempt.asked -= 1
         attempt.ready_at = now
@@ -297,8 +302,9 @@ def _claim_sending(
         move_on(session, push, attempt, why=f"{attempt.channel.value}:no_address", served=post.served, now=now)
         return None
     # Who never heard of it is told again under the same key, and drops a repeat should it have been on its way.
-    again = post.find(attempt.channel, attempt.provider) if attempt.outcome is Outcome.UNKNOWN else None
-    after = attempt.provider if attempt.outcome in (Outcome.REFUSED, Outcome.BUSY) else None
+    before = attempt.outcome
+    again = post.find(attempt.channel, attempt.provider) if before is Outcome.UNKNOWN else None
+    after = attempt.provider if before in (Outcome.REFUSED, Outcome.BUSY) else None
     sender = again or post.choose(attempt.channel, after=after)
     letter = post.compose(push, posting, attempt.channel, f"{post.public_url}/r/{link_token(push, keys)}")
     begin_sending(session, push, attempt, provider=sender.provider, now=now)
@@ -313,13 +319,15 @@ def _claim_sending(
         to=to,
         left_at=now,
         message=Message(key=attempt.key, to=to, template=letter.template, values=letter.values, text=letter.text),
+        before=before,
     )
 
 
 def _is_to_be_had(session: Session, posting: Posting, push: Push, *, now: datetime) -> bool:
-    """Whether a posting is open and has a place that somebody could still be given."""
+    """Whether a posting is open and has a place that somebody could still be given, and may be offered them."""
     left = places_left(session, [posting], worker_id=push.worker_id)[posting.id]
-    return is_open(posting, at=now) and left > 0
+    bar = bar_of(session, posting, worker_id=push.worker_id, at=now)
+    return is_open(posting, at=now) and left > 0 and bar is None
 
 
 def _when(push: Push, departures: Collection[datetime], rules: SendRules, *, now: datetime) -> datetime | None:

@@ -4,24 +4,18 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from app.domain.obligations import is_granted
-from app.domain.postings import PostingKind
 from app.domain.workers import priority_of
 from app.kit.clock import china_date
-from app.store import postings, spells, workers
+from app.store import postings, workers
 from app.store.workers import Worker
 from app.usecases.areas import AreaUnknown
-from app.usecases.ledger import list_entries
 from app.usecases.matchmaking import Matchmaker, Note, RankedPosting
 from app.usecases.obligations import TalkedPush
 from app.usecases.placements import PostingUnknown
 from app.usecases.plans import profile_of
-from app.usecases.pushes import is_open, job_of
+from app.usecases.pushes import bar_of, is_open, job_of
 from app.usecases.vacancies import places_left
 from app.usecases.workers import WorkerUnknown
-
-NOT_GRANTED = "not_granted"
-"""Why a public-welfare post does not count for somebody to whom none was granted."""
 
 
 def require_worker(session: Session, worker_id: int) -> Worker:
@@ -64,12 +58,7 @@ def judge_posting(
         job=job_of(posting),
         is_open=is_open(posting, at=at),
         places=places_left(session, [posting], worker_id=worker_id, at=at)[posting_id],
-        bar=_bar(found)
-        or (
-            NOT_GRANTED
-            if posting.kind is PostingKind.PUBLIC_WELFARE and not _is_granted(session, worker_id, at=at)
-            else None
-        ),
+        bar=_bar(found) or bar_of(session, posting, worker_id=worker_id, at=at),
         skill_permille=0 if fits is None else round(fits.parts["skill"] * 1000),
         metres=0 if fits is None or fits.distance_km is None else round(fits.distance_km * 1000),
         reach_metres=worker.max_km * 1000,
@@ -81,9 +70,3 @@ def _bar(found: RankedPosting | Note | None) -> str | None:
     if found is None:
         return "not_listed"
     return found.code if isinstance(found, Note) else None
-
-
-def _is_granted(session: Session, worker_id: int, *, at: datetime) -> bool:
-    spell = spells.find_spell_on(session, worker_id, on=china_date(at))
-    entries = [entry for entry in list_entries(session, worker_ids=[worker_id]) if entry.happened_at <= at]
-    return spell is not None and is_granted(spell, entries)

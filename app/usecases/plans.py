@@ -387,11 +387,23 @@ class _Chooser:
                 )
                 for person, theirs in zip(some, lists, strict=True):
                     found[person.seeker.id] = self._to_be_had(person, theirs, stands)[:number]
-                    if len(found[person.seeker.id]) < number and any(len(each) == length for each in theirs):
+                    if not self._is_settled(person, theirs, found[person.seeker.id], number, length):
                         more.append(person)
             # Many rows of the same jobs, or much that is full: further down there may be others.
             lacking, length = more, length * 4
         return found
+
+    def _is_settled(
+        self, person: Person, lists: Sequence[Sequence[Match]], best: Sequence[Match], number: int, length: int
+    ) -> bool:
+        """Whether nothing further down a list that was cut could be better than what was found."""
+        if len(best) < number:
+            return all(len(each) < length for each in lists)
+        worst = self._counts_as(person, best[-1])
+        return all(len(each) < length or self._counts_as(person, each[-1]) <= worst for each in lists)
+
+    def _counts_as(self, person: Person, match: Match) -> float:
+        return _counts_as(match, self._kinds.lifted_for(person), self._recipients.rules)
 
     def _lists(self, person: Person, length: int, *, is_owed: bool) -> list[list[Match]]:
         """The best of everything in memory, and the best of what is lifted for them."""
@@ -776,13 +788,13 @@ def _told(index: MatchIndex, people: People, shared: Shared, matchmaker: Matchma
 
 def _in_order(matches: Iterable[Match], lifted: Lifted | None, rules: PlanRules) -> list[Match]:
     """Best first, by what each counts as for the person."""
-    skilled = _skill_min(rules, is_owed=True)
+    return sorted(matches, key=lambda match: (-_counts_as(match, lifted, rules), match.opening_id))
 
-    def counts_as(match: Match) -> float:
-        is_lifted = lifted is not None and match.parts["skill"] >= skilled and _is_in(match.opening_id, lifted.ids)
-        return match.score + (lifted.worth if is_lifted and lifted is not None else 0.0)
 
-    return sorted(matches, key=lambda match: (-counts_as(match), match.opening_id))
+def _counts_as(match: Match, lifted: Lifted | None, rules: PlanRules) -> float:
+    if lifted is None or match.parts["skill"] < _skill_min(rules, is_owed=True):
+        return match.score
+    return match.score + (lifted.worth if _is_in(match.opening_id, lifted.ids) else 0.0)
 
 
 def _is_in(posting_id: int, ids: NDArray[np.int64]) -> bool:
@@ -822,7 +834,7 @@ class MadeReport:
     """What became of planned pushes: as `IntentReport`, and those that were not made.
 
     `over`: the posting is not offered any more, or has been sent to as many as it has room for; `needless`: the person
-    has seen or declined the job meanwhile, or is owed no more.
+    has seen or declined the job meanwhile, is owed no more, or is not granted a public-welfare post any more.
     """
 
     queued: int = 0
@@ -911,7 +923,7 @@ def _still_wanted(
     people, postings = {each.worker_id for each in planned}, {each.posting_id for each in planned}
     made = list_made(session, made_for=made_for, worker_ids=people)
     stands = read_recipients(session, now=now, worker_ids=people, posting_ids=postings)
-    openings = {posting.id: posting.openings for posting, _ in postings_store.list_postings(session, sorted(postings))}
+    known = {posting.id: posting for posting, _ in postings_store.list_postings(session, sorted(postings))}
     taken, given = dict(stands.taken), dict[int, int]()
     still: list[PlannedPush] = []
     over = needless = 0
@@ -920,11 +932,13 @@ def _still_wanted(
             still.append(each)
             continue
         job, person = stands.jobs.get(each.posting_id), stands.of(each.worker_id)
-        left = openings.get(each.posting_id, 0) - stands.held.get(each.posting_id, 0)
+        posting = known.get(each.posting_id)
+        left = 0 if posting is None else posting.openings - stands.held.get(each.posting_id, 0)
         room = stands.rules.people_per_place * left
+        is_withheld = posting is not None and posting.kind is PostingKind.PUBLIC_WELFARE and not person.is_granted
         if job is None or taken.get(each.posting_id, 0) >= room:
             over += 1
-        elif job in person.jobs or not _is_owed_still(each, person, given.get(each.worker_id, 0)):
+        elif is_withheld or job in person.jobs or not _is_owed_still(each, person, given.get(each.worker_id, 0)):
             needless += 1
         else:
             taken[each.posting_id] = taken.get(each.posting_id, 0) + 1

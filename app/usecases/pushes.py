@@ -13,8 +13,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.domain.ledger import Channel, EntryKind, Fact, Grade
-from app.domain.postings import PostingState, plain_title
-from app.domain.pushes import NEXT, Answer, PushCause, PushState, Unsuitable
+from app.domain.obligations import is_granted
+from app.domain.postings import PostingKind, PostingState, plain_title
+from app.domain.pushes import NEXT, Answer, Outcome, PushCause, PushState, Unsuitable
 from app.domain.sending import ELECTRONIC, first_channel, next_channel
 from app.kit.clock import china_date
 from app.kit.database import reserve_ids
@@ -355,12 +356,15 @@ def begin_sending(session: Session, push: Push, attempt: Attempt, *, provider: s
     """Note, before a request leaves, that it is about to: found so later, it may have been sent."""
     _change(session, push, PushState.SENDING, why=f"{attempt.channel.value}:{provider}", now=now)
     attempt.left_at, attempt.provider = now, provider
+    # What came of the try before says nothing of this one.
+    attempt.outcome, attempt.code = None, ""
     attempt.tries += 1
 
 
-def undo_sending(session: Session, push: Push, attempt: Attempt, *, now: datetime) -> None:
-    """Note that what was about to leave has not: it was not tried."""
+def undo_sending(session: Session, push: Push, attempt: Attempt, *, before: Outcome | None, now: datetime) -> None:
+    """Note that what was about to leave has not: it was not tried, and `before` is what came of the try before."""
     attempt.tries -= 1
+    attempt.outcome = before
     queue_again(session, push, attempt, why="not_begun", ready_at=now, now=now)
 
 
@@ -439,6 +443,27 @@ def is_open(posting: Posting | None, *, at: datetime, was_listed: bool = False) 
     since = (PostingState.CLOSED, PostingState.REVIEW) if was_listed else (PostingState.CLOSED,)
     was_open = posting.state is PostingState.OPEN or (posting.state in since and posting.changed_at > at)
     return was_open and (posting.valid_until is None or posting.valid_until >= china_date(at))
+
+
+NOT_GRANTED = "not_granted"
+"""Why a public-welfare post does not count for somebody to whom none was granted."""
+
+
+def bar_of(session: Session, posting: Posting | None, *, worker_id: int, at: datetime) -> str | None:
+    """What keeps somebody from a posting besides what the matcher says.
+
+    Nobody is offered a public-welfare post whom the office had not granted one by an instant (plan 8.10).
+    """
+    if posting is None or posting.kind is not PostingKind.PUBLIC_WELFARE:
+        return None
+    spell = spells.find_spell_on(session, worker_id, on=china_date(at))
+    # A decision that was struck has never held, whenever that came out.
+    entries = [
+        entry
+        for entry in list_entries(session, worker_ids=[worker_id])
+        if entry.kind is EntryKind.STRIKE or entry.happened_at <= at
+    ]
+    return None if spell is not None and is_granted(spell, entries) else NOT_GRANTED
 
 
 def lock_push(session: Session, push_id: int) -> Push:
@@ -529,7 +554,7 @@ def _facts_of(session: Session, push: Push, *, happened_at: datetime) -> dict[st
         "job": push.job,
         "is_open": is_open(posting, at=happened_at, was_listed=True),
         "places": 0 if posting is None else _places_at(session, posting, push, at=happened_at),
-        "bar": match.get("bar"),
+        "bar": match.get("bar") or bar_of(session, posting, worker_id=push.worker_id, at=happened_at),
         "skill_permille": int(match.get("skill_permille", 0)),
         "metres": int(match.get("metres", 0)),
         "reach_metres": int(match.get("reach_metres", 0)),

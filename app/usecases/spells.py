@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.domain.ledger import Entry, EntryKind
 from app.domain.obligations import duties_of, is_granted
 from app.domain.spells import OWED_STATUSES, Spell, SpellEnd, SpellSource, is_owed
+from app.domain.workers import Status
 from app.kit.clock import CHINA, china_date
 from app.kit.errors import Conflict, FieldFault, Invalid, NotFound
 from app.kit.keys import KeyRing
@@ -98,9 +99,9 @@ def open_spells(
     """Open a spell for each of these people, all or none; the ids of the new ones.
 
     Who has a spell open keeps it, and nothing is written for them: twice, or two at once, is once. Whose last one was
-    closed needs a registration that began later, unless it was closed by mistake. Where that one was closed by mistake,
-    or so shortly before as the setting `spell_gap` says, and something owed in it was not done, the new one runs from
-    its first day: closing and opening again moves no deadline.
+    closed needs a registration that began later, unless it was closed by mistake. Where that one was closed by mistake
+    and none has begun since, or so shortly before as the setting `spell_gap` says, and something owed in it was not
+    done, the new one runs from its first day: closing and opening again moves no deadline.
 
     Args:
         session: a transaction that the caller commits.
@@ -130,7 +131,7 @@ def open_spells(
     if stale := sorted(one for one in ended.keys() - anew if last[one].end is not SpellEnd.MISTAKE):
         raise NotRegisteredAnew(workers=stale)
     new = {worker_id: on for worker_id in worker_ids if worker_id in ended or worker_id not in last}
-    first_days = new | _continued(session, [last[worker_id] for worker_id in ended], on=on, now=now)
+    first_days = new | _continued(session, [last[worker_id] for worker_id in ended], anew, on=on, now=now)
     opened = store.add_spells(session, first_days, source=source)
     append_entries(
         session,
@@ -243,21 +244,48 @@ def sync_spells(
     return SpellChanges(opened=tuple(opened), closed=tuple(spell.id for spell in ended))
 
 
+def begun_anew(
+    session: Session, claims: Collection[tuple[int, Status, date]], *, on: date
+) -> list[tuple[int, Status, date]]:
+    """Those of these registrations (worker, status, first day) that begin anew after a spell was closed.
+
+    The person still bears the status from before then. Whoever begins to work is closed, and stays on record as
+    unemployed as long as nobody ends it; out of work again, they are registered anew, and are owed anew.
+    """
+    last = store.list_last_spells(session, {worker_id for worker_id, *_ in claims})
+    since = {
+        status: workers_store.list_first_days(session, last, [status], on=on)
+        for status in OWED_STATUSES & {status for _, status, _ in claims}
+    }
+    return [
+        (worker_id, status, first_day)
+        for worker_id, status, first_day in claims
+        if worker_id in since.get(status, ())
+        and (closed_on := last[worker_id].closed_on) is not None
+        and since[status][worker_id] <= closed_on < first_day <= on
+    ]
+
+
 def _registered_anew(session: Session, ended: Mapping[int, date], *, on: date) -> set[int]:
     """Who of these people, whose last spells ended on these days, was registered again later and is so on a day."""
     since = workers_store.list_first_days(session, ended, OWED_STATUSES, on=on)
     return {worker_id for worker_id, day in ended.items() if worker_id in since and day < since[worker_id]}
 
 
-def _continued(session: Session, last: Collection[Spell], *, on: date, now: datetime) -> dict[int, date]:
-    """The first days of those last spells that a new one only goes on with, by the person."""
+def _continued(
+    session: Session, last: Collection[Spell], anew: Collection[int], *, on: date, now: datetime
+) -> dict[int, date]:
+    """The first days of those last spells that a new one only goes on with, by the person.
+
+    Who was registered `anew` has another reason to be than that the closing was a mistake.
+    """
     if not last:
         return {}
     begins_anew = on - timedelta(days=_spell_gap(session, on=on))
     near = [
         spell
         for spell in last
-        if spell.closed_on is not None and (spell.end is SpellEnd.MISTAKE or spell.closed_on >= begins_anew)
+        if spell.closed_on is not None and (spell.worker_id not in anew or spell.closed_on >= begins_anew)
     ]
     book, entries = read_rules(session), dict[int | None, list[Entry]]()
     for entry in list_entries(session, spell_ids=[spell.id for spell in near]):

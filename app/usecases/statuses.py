@@ -12,7 +12,7 @@ from app.kit.errors import Conflict, FieldFault, Invalid
 from app.kit.keys import KeyRing
 from app.store import workers as store
 from app.store.audit import record_act
-from app.usecases.spells import SpellChanges, open_spells, sync_spells
+from app.usecases.spells import SpellChanges, begun_anew, open_spells, sync_spells
 from app.usecases.workers import WorkerUnknown
 
 
@@ -37,7 +37,7 @@ def register_status(
     """Note that somebody is registered as something from a day on.
 
     Where that makes the package owed, a spell opens with that day, or today if they were not both on that day. Who is
-    so already stays as they are.
+    so already stays as they are, unless their spell was closed before that day: then they are so anew.
 
     Raises:
         Invalid: the day is still to come (`in_future`).
@@ -47,7 +47,11 @@ def register_status(
     """
     _require(session, worker_id, since, "since", now=now)
     common: dict[str, Any] = {"actor": actor, "now": now, "keys": keys}
-    if status not in store.list_statuses(session, on=china_date(now), worker_ids=[worker_id]).get(worker_id, ()):
+    anew = begun_anew(session, [(worker_id, status, since)], on=china_date(now))
+    store.end_statuses_before(session, anew)
+    if anew or status not in store.list_statuses(session, on=china_date(now), worker_ids=[worker_id]).get(
+        worker_id, ()
+    ):
         store.add_statuses(session, [(worker_id, status, since)], evidence=evidence)
         record_act(
             session,

@@ -18,11 +18,11 @@ from app.kit.errors import NotFound
 from app.kit.keys import KeyRing
 from app.store.audit import record_act
 from app.store.identities import NewIdentity, add_identities, find_by_id_numbers
-from app.store.workers import Worker, add_statuses, add_workers, list_statuses
+from app.store.workers import Worker, add_statuses, add_workers, end_statuses_before, list_statuses
 from app.usecases.areas import AreaBook
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome, RowReport
 from app.usecases.places import Place, PlaceNames
-from app.usecases.spells import sync_spells
+from app.usecases.spells import begun_anew, sync_spells
 
 _ID_NUMBER_DIGITS = 18
 _NAME_CHARACTERS = 60
@@ -116,7 +116,8 @@ def import_workers(
 
     A person whose ID number is on record is left as they are (已有), also where the roster knows more: what somebody
     told an office in person is not overwritten by a list. But what the roster says that they are registered as, and
-    that is not on record today, is added: who has lost their work since is owed the package. The same person twice in
+    that is not on record today, is added, or, with its day, since they were closed: who has lost their work since is
+    owed the package. The same person twice in
     a file is taken once (折叠). What `judge_workers` refused is not taken (拒绝). Birth date and sex are those of the
     ID number. Who is on record is looked up in this transaction, however long ago rows were judged. Afterwards the
     spells of those in the roster are brought in line with what they are registered as today: they open for those to
@@ -135,6 +136,14 @@ def import_workers(
     valid = [one.draft.id_number for one in judged if is_id_number(one.draft.id_number, today=today)]
     known = find_by_id_numbers(session, valid, keys=keys)
     borne = list_statuses(session, on=today, worker_ids=known.values())
+    claimed = {
+        (known[one.draft.id_number], status, since)
+        for one in judged
+        if one.draft.id_number in known
+        for status, since in one.draft.statuses
+        if since is not None
+    }
+    again = begun_anew(session, sorted(claimed), on=today)
     registered: list[tuple[int, Status, date]] = []
     reports: dict[int, RowReport] = {}
     firsts: dict[str, JudgedWorker] = {}
@@ -143,7 +152,11 @@ def import_workers(
         draft, first = one.draft, firsts.get(one.draft.id_number)
         if draft.id_number in known:
             worker_id = known[draft.id_number]
-            added = [each for each in draft.statuses if each[0] not in borne.get(worker_id, frozenset())]
+            added = [
+                (status, since)
+                for status, since in draft.statuses
+                if status not in borne.get(worker_id, frozenset()) or (worker_id, status, since) in again
+            ]
             borne[worker_id] = borne.get(worker_id, frozenset()) | {status for status, _ in added}
             registered += [(worker_id, status, since or today) for status, since in added]
             words = f"以前登记过，新登记为{'、'.join(status.label for status, _ in added)}" if added else _UNCHANGED
@@ -159,6 +172,7 @@ def import_workers(
             firsts[draft.id_number] = one
     new = list(firsts.values())
     ids = _store(session, new, keys=keys, evidence=evidence, today=today, now=now, on_progress=on_progress)
+    end_statuses_before(session, again)
     add_statuses(session, registered, evidence=evidence)
     for one in new:
         reports[one.draft.row] = _report(one.draft, RowOutcome.TAKEN, one.notes, ids[one.draft.row])

@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_outbox_ready",
         "outbox",
-        ["urgency", "ready_at", "id"],
+        ["urgency", "channel", "ready_at", "id"],
         sqlite_where=_IS_WAITING,
         postgresql_where=_IS_WAITING,
     )

@@ -303,6 +303,18 @@ def test_an_entry_that_was_smuggled_in_gets_no_place_and_is_told_once(
     assert [entry_id for _, entry_id in places(house)] == [*before, *after]
 
 
+# SQLite counts on from the highest id there is, so that nothing comes below it.
+@pytest.mark.parametrize("backend", ["postgresql"], indirect=True)
+def test_an_entry_that_was_smuggled_in_far_ahead_keeps_no_other_from_its_place(house: House) -> None:
+    before = append(house, 2)
+    as_superuser(house, SMUGGLED.replace("900", "2000000000"))
+    sequencer = Sequencer(house, look_back=10, slice=10)
+    assert sequencer.run() == 2
+    after = append(house, 2)
+    assert sequencer.run() == 2
+    assert [entry_id for _, entry_id in places(house)] == [*before, *after]
+
+
 UNREADABLE = {
     "sqlite": [
         "kind = 'foo'",

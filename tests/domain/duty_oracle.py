@@ -71,10 +71,14 @@ def live_through(spell: Doc, events: list[Doc], settings: list[tuple[date, Doc]]
             again = [paid for deed, paid in deeds if is_told_twice(event, deed)]
         if again:
             why_not[event["id"]] = "same_job" if kind == "push" else "same_deed"
-            # The first sheet stays; what proves the second proves the first.
+            # The first sheet stays; what proves the second proves the first, if it is of the same message or day.
             first = min(again, key=lambda paid: paid["turn"])
-            first["grade"] = min(first["grade"], grade)
-            holder[event["id"]] = first
+            other, number = by_id[first["id"]], event["facts"].get("push")
+            if day_of(event["at"]) == day_of(other["at"]) or (
+                number is not None and number == other["facts"].get("push")
+            ):
+                first["grade"] = min(first["grade"], grade)
+                holder[event["id"]] = first
             return
         for debt in debts:
             if debt["kind"] == kind and len(debt["paid"]) < debt["owed"]:

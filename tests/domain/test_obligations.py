@@ -164,7 +164,7 @@ def random_facts(dice: random.Random, kind: str) -> dict[str, Any]:
         facts |= {"answer": dice.choice(["interested", "unsuitable", "call_me", "seen"])}
     elif kind == "push":
         facts |= {
-            "push": 1,
+            "push": dice.choice([1, 1, 2]),
             "posting": 1,
             "job": f"job-{dice.randint(1, 6)}",
             "is_open": dice.random() < 0.95,
@@ -513,11 +513,14 @@ def test_one_deed_that_was_written_down_twice_pays_once(
 def test_what_is_proven_better_later_counts_from_its_own_day_as_well_as_it_is_proven(
     ledger: Ledger, better: Grade
 ) -> None:
-    talk: dict[str, Fact] = {"job": "j", "minutes": 5, "said": True}
+    talk: dict[str, Fact] = {"job": "j", "push": 7, "minutes": 5, "said": True}
     told = ledger.write(EntryKind.PUSH, OPENED, channel=CALL, evidence=Grade.C, facts=talk)
     ledger.write(EntryKind.PUSH, OPENED + 3 * DAY, evidence=better, facts={"job": "j", "places": 0})
     assert ledger.duties(OPENED + 9 * DAY).duties[EntryKind.PUSH].counted == (Counted(told, Grade.C, OPENED),)
-    proof = ledger.write(EntryKind.PUSH, OPENED + 5 * DAY, evidence=better, facts={"job": "j"})
+    # Another message of the same job, on another day, proves nothing of the first.
+    ledger.write(EntryKind.PUSH, OPENED + 4 * DAY, evidence=better, facts={"job": "j", "push": 8})
+    assert ledger.duties(OPENED + 9 * DAY).duties[EntryKind.PUSH].counted == (Counted(told, Grade.C, OPENED),)
+    proof = ledger.write(EntryKind.PUSH, OPENED + 5 * DAY, evidence=better, facts={"job": "j", "push": 7})
     ledger.write(EntryKind.PUSH, OPENED + 6 * DAY, channel=CALL, evidence=Grade.C, facts=talk)
     duty = ledger.duties(OPENED + 9 * DAY).duties[EntryKind.PUSH]
     assert duty.counted == (Counted(told, better, OPENED),)

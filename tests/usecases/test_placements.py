@@ -372,6 +372,21 @@ def test_nobody_is_placed_in_a_public_welfare_post_that_no_officer_has_granted(h
         assert list_entries(session)[-1].facts == {"reason": SpellEnd.WELFARE_POST.value}
 
 
+def test_a_decision_that_was_struck_has_never_opened_a_public_welfare_post(house: House) -> None:
+    person = tried(house)
+    posting = add_posting(house, kind=PostingKind.PUBLIC_WELFARE)
+    propose(house, person)
+    approved = decide(house, person)
+    at = house.clock.now()
+    with write_session(house.engine) as session:
+        now = at + DAY
+        strike_entry(session, approved.id, why="批错了", actor="officer/2", now=now, keys=house.keys)
+        matchmaker = with_matchmaker(house).matchmaker
+        assert matchmaker is not None
+        told = judge_posting(session, matchmaker, worker_id=person, posting_id=posting, at=at)
+    assert told.bar == "not_granted"
+
+
 @pytest.mark.parametrize(
     ("given", "fault"),
     [

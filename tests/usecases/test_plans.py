@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -17,6 +18,7 @@ from app.background import plans as making
 from app.background.plans import make_planned
 from app.domain.ledger import Channel, EntryKind, Grade
 from app.domain.obligations import APPROVED
+from app.domain.pay import Pay, PayUnit
 from app.domain.postings import PostingKind, PostingState
 from app.domain.pushes import Answer, PushCause, PushState, Unsuitable
 from app.domain.spells import SpellEnd, SpellSource
@@ -416,9 +418,14 @@ def test_a_public_welfare_post_is_sent_to_whom_it_was_granted_and_to_nobody_else
         matchmaker, now = load_matchmaker(house), house.clock.now()
         assert plan_for(session, matchmaker, granted, now=now)[0].posting_id == welfare
         assert suggest_for(session, matchmaker, [other], now=now)[other] == given_to(planned, other)
+    path = tmp_path / "struck"
+    plan(house, path)
     with write_session(house.engine) as session:
         strike_entry(session, step, why="批错了", actor="officer/2", now=house.clock.now(), keys=house.keys)
     assert welfare not in given_to(plan(house, tmp_path)[1], granted)
+    # What was planned before it was struck is not made any more, nor sent.
+    report = make_planned(house, path)
+    assert (report.needless, welfare in {each.posting_id for each in all_pushes(house)}) == (1, False)
 
 
 def decide(house: House, worker_id: int, step: str) -> int:
@@ -774,6 +781,25 @@ def test_however_many_rows_one_job_has_there_are_others_behind_them(house: House
     with read_session(house.engine) as session:
         planned = plan_for(session, load_matchmaker(house), worker, now=house.clock.now())
     assert planned[0].posting_id in rows
+    assert {each.posting_id for each in planned[1:]} == {*others}
+
+
+def test_an_older_worker_who_asks_is_not_given_lanes_that_are_far_worse_than_what_comes_next(house: House) -> None:
+    worker = add_person(
+        house, NOBODY_SPECIAL, birth_on=date(1966, 1, 1), wants=[OTHER_TRADE["occupation_code"], "4-09-08-01"]
+    )
+    first = add_posting(house, **OTHER_TRADE)
+    for _ in range(60):
+        add_twin(house, first)
+    others = [add_posting(house, **OTHER_TRADE) for _ in range(2)]
+    for _ in range(3):
+        add_posting(house, lat=HOME_LAT + 0.2, pay=Pay(unit=PayUnit.MONTH, low=Decimal(2100), high=Decimal(2100)))
+    with write_session(house.engine) as session:
+        for each in others:
+            posting = session.get_one(Posting, each)
+            posting.lat = HOME_LAT + 0.06
+    with read_session(house.engine) as session:
+        planned = plan_for(session, load_matchmaker(house), worker, now=house.clock.now())
     assert {each.posting_id for each in planned[1:]} == {*others}
 
 

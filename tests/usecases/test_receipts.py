@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.channels.callbacks import ProviderCallbacks, Shape
 from app.domain.callbacks import ReceiptFact, ReplyFact
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
-from app.domain.pushes import Answer, Outcome, PushCause, PushState, Unsuitable
+from app.domain.pushes import Answer, Outcome, PushCause, PushState, Report, Unsuitable
 from app.kit.clock import FixedClock
 from app.kit.database import write_session
 from app.kit.keys import KeyRing
@@ -512,7 +512,11 @@ def test_what_people_text_back_is_done(
 
 
 @pytest.mark.parametrize(
-    "text", ["", "12", "好的", "4", "1000元不去", "1公里太远了，不去", "3千以下不干", "2号可以去上班", "2点能来"]
+    "text",
+    [
+        *("", "12", "好的", "4", "1000元不去", "1公里太远了，不去", "3千以下不干"),
+        *("2号可以去上班", "2点能来", "2路公交能到", "2家我都愿意", "2份都行"),
+    ],
 )
 def test_what_is_not_understood_changes_nothing(session: Session, key_ring: KeyRing, text: str) -> None:
     push = sent(session, key_ring, post_of(Teller()))
@@ -571,6 +575,22 @@ def test_an_answer_is_to_what_may_have_arrived_rather_than_to_what_was_refused(
     apply(session, post, Outcome.REFUSED, key_of(session, second), key_ring)
     assert say(session, "1", PHONE, key_ring) is ReplyOutcome.ANSWERED
     assert (first.answer, second.answer) == (Answer.INTERESTED, None)
+
+
+def test_what_left_again_may_be_answered_though_the_try_before_was_turned_away(
+    session: Session, key_ring: KeyRing
+) -> None:
+    busy = Teller(says=lambda _: Report(outcome=Outcome.BUSY, provider="teller", retry_after_s=60))
+    post = post_of(busy)
+    (worker,) = add_people(session, 1, keys=key_ring, phone=PHONE)
+    push = session.get_one(Push, push_to(session, worker, add_posting(session), post, keys=key_ring))
+    step(session, post, key_ring)
+    assert attempt_of(session, push).outcome is Outcome.BUSY
+    assert say(session, "1", PHONE, key_ring) is ReplyOutcome.NOT_UNDERSTOOD
+    # Its sender is killed after the request has left.
+    now = NOW + timedelta(minutes=5)
+    assert len(claimed(session, post, key_ring, now=now)) == 1
+    assert say(session, "1", PHONE, key_ring, at=now, now=now) is ReplyOutcome.ANSWERED
 
 
 def test_a_receipt_proves_what_staff_has_told_and_nothing_that_was_struck(session: Session, key_ring: KeyRing) -> None:

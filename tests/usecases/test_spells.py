@@ -38,6 +38,7 @@ from app.usecases.spells import (
     open_spells,
     sync_spells,
 )
+from app.usecases.statuses import register_status
 from app.wiring import House
 from tests.people import ALLEVIATED, add_person, unemployed
 
@@ -220,6 +221,48 @@ def test_whoever_was_closed_is_opened_again_only_by_a_later_registration(house: 
         open_(house, [other, person], on=on)
     assert (refused.value.code, refused.value.problem()["workers"]) == ("not_registered_anew", [person])
     assert snapshot(house) == before
+
+
+def test_who_worked_and_is_out_of_work_again_is_owed_anew_though_nobody_ended_the_old_registration(
+    house: House,
+) -> None:
+    person = add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)
+    close(house, spell_id, on=TODAY - 20 * DAY, end=SpellEnd.EMPLOYED)
+    given: dict[str, Any] = {"evidence": Evidence.CERTIFIED, "actor": "clerk/1", "keys": house.keys}
+    for day in (TODAY - 25 * DAY, TODAY - 20 * DAY):
+        with write_session(house.engine) as session:
+            # Of before they began to work nothing is new.
+            anew = register_status(
+                session, person, Status.REGISTERED_UNEMPLOYED, since=day, now=house.clock.now(), **given
+            )
+        assert anew == SpellChanges((), ())
+    for opened in (1, 0):
+        with write_session(house.engine) as session:
+            anew = register_status(
+                session, person, Status.REGISTERED_UNEMPLOYED, since=TODAY - DAY, now=house.clock.now(), **given
+            )
+        assert len(anew.opened) == opened
+    assert first_day(house, person) == TODAY - DAY
+    with read_session(house.engine) as session:
+        rows = session.scalars(
+            select(WorkerStatus)
+            .where(WorkerStatus.worker_id == person, WorkerStatus.status == Status.REGISTERED_UNEMPLOYED)
+            .order_by(WorkerStatus.valid_from)
+        ).all()
+    assert [(row.valid_from, row.valid_to) for row in rows][-2:] == [
+        (rows[0].valid_from, TODAY - 2 * DAY),
+        (TODAY - DAY, None),
+    ]
+
+
+def test_who_was_entered_wrongly_once_and_is_registered_later_begins_anew(house: House) -> None:
+    person = add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)
+    close(house, spell_id, on=TODAY - 20 * DAY, end=SpellEnd.MISTAKE)
+    register_anew(house, person, last_day=TODAY - 20 * DAY, since=TODAY - DAY)
+    assert len(sync(house).opened) == 1
+    assert first_day(house, person) == TODAY
 
 
 def test_what_was_closed_by_mistake_is_opened_again_from_its_first_day_on(house: House) -> None:

@@ -13,14 +13,16 @@ from sqlalchemy import func, select, update
 
 from app.domain.identities import id_check
 from app.domain.ledger import EntryKind
+from app.domain.spells import SpellEnd
 from app.domain.workers import Evidence, Sex, Status, WorkerOrigin
+from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
 from app.store.audit import AuditEntry
 from app.store.identities import Identity, find_by_id_number, read_identity
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.ledger import list_entries
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome
-from app.usecases.spells import list_open_spells, sync_spells
+from app.usecases.spells import close_spell, find_open_spell, list_open_spells, sync_spells
 from app.usecases.workers import JudgedWorker, WorkerDraft, import_workers, judge_workers
 from app.wiring import House
 from tests.houses import area_book
@@ -282,6 +284,28 @@ def test_a_roster_touches_the_spells_of_those_in_it_and_of_no_stranger(house: Ho
         sync_spells(session, actor="plan", on=today, now=house.clock.now(), keys=house.keys)
         closing = list_entries(session)[-1]
     assert (closing.kind, closing.worker_id, closing.actor) == (EntryKind.SPELL_CLOSED, rows[1].id, "plan")
+
+
+def test_a_roster_tells_who_is_out_of_work_again_if_it_names_the_day(house: House, clock: FixedClock) -> None:
+    worker = bring_in(house, person()).rows[0].id
+    assert worker is not None
+    clock.advance(timedelta(days=9))
+    today = house.clock.today()
+    with write_session(house.engine) as session:
+        spell = find_open_spell(session, worker)
+        assert spell is not None
+        given: dict[str, Any] = {"actor": "clerk/1", "now": house.clock.now(), "keys": house.keys}
+        close_spell(session, spell.id, end=SpellEnd.EMPLOYED, on=today - timedelta(days=2), **given)
+    unemployed = Status.REGISTERED_UNEMPLOYED
+    # A list that still holds them, or tells of a day before they began to work, opens nothing.
+    for since in (None, today - timedelta(days=2)):
+        assert bring_in(house, person(statuses=((unemployed, since),))).rows[0].reasons == ("以前登记过，没有改动",)
+    with read_session(house.engine) as session:
+        assert find_open_spell(session, worker) is None
+    anew = bring_in(house, person(statuses=((unemployed, today),)))
+    assert anew.rows[0].reasons == ("以前登记过，新登记为登记失业",)
+    with read_session(house.engine) as session:
+        assert find_open_spell(session, worker) is not None
 
 
 def test_a_roster_that_is_taken_back_leaves_no_spell(house: House) -> None:
