@@ -39,7 +39,7 @@ from app.usecases.receipts import (
 )
 from tests.deliveries import NOW, Teller, add_people, add_posting, phone_of, post_of, push_to
 
-ORDERS = int(os.environ.get("JIUJIN_ORDERS", "150"))
+ORDERS = int(os.environ.get("JIUJIN_ORDERS", "75"))
 """How many random orders are tried; what is shown once is shown with 20,000."""
 OUTCOMES = (Outcome.ACCEPTED, Outcome.DELIVERED, Outcome.REFUSED, Outcome.BROKEN)
 PHONE = "13800000000"  # the network's own message centre
