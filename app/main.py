@@ -4,17 +4,18 @@
 calls the application directly has none.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
 
 from app.api.cards import Fragments
 from app.api.gates import BodyLimit, HeadAsGet, LastResort, SecurityHeaders
@@ -23,6 +24,7 @@ from app.api.problems import answer_problem, extra_headers, fault_of
 from app.api.routes import DATA_PATHS, ROUTERS
 from app.background.loops import Loop, running
 from app.background.refresh import refresh_loop
+from app.domain.permissions import TABLE, declared
 from app.kit.errors import Fault
 from app.kit.logs import AccessLog
 from app.usecases.matchmaking import Matchmaker
@@ -84,7 +86,26 @@ def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
         app.include_router(router)
     app.include_router(pages, include_in_schema=False)
     mount_static(app)
+    require_permissions(app.routes)
     return app
+
+
+class PermissionMissing(RuntimeError):
+    """A route does not say what it does, so nobody knows who may call it; the application does not start."""
+
+
+def require_permissions(routes: Iterable[BaseRoute]) -> None:
+    """Refuse to go on with a route that declares no action of the table, however deep it is included.
+
+    Raises:
+        PermissionMissing: names the first such route.
+    """
+    for route in routes:
+        inner = getattr(route, "original_router", route)
+        if isinstance(inner, APIRouter | Mount):
+            require_permissions(inner.routes)
+        elif declared(getattr(route, "endpoint", None)) not in TABLE:
+            raise PermissionMissing(f"{getattr(route, 'path', route)} declares no permission")
 
 
 def current_house(app: FastAPI) -> House:

@@ -11,6 +11,7 @@ from app.api.houses import CurrentHouse
 from app.api.parameters import AreaCode, Day, PageSize, PageToken, none_if_empty
 from app.api.problems import declares
 from app.domain.areas import AreaLevel, Precision, is_area_code
+from app.domain.permissions import Action, permits
 from app.kit.database import read_session
 from app.kit.errors import Busy, Invalid
 from app.kit.page_tokens import BadPageToken, read_page_token, write_page_token
@@ -68,6 +69,7 @@ class AreaList(BaseModel):
     responses=declares(AreaNotFound, Invalid, BadPageToken, Busy),
     summary="Areas below a code; without one the provinces",
 )
+@permits(Action.SEE_AREAS)
 def list_areas(
     *,
     request: Request,
@@ -101,6 +103,7 @@ def list_areas(
     responses=declares(AreaNotFound, Invalid, Busy),
     summary="One area; a retired code answers with its successors",
 )
+@permits(Action.SEE_AREAS)
 def show_area(request: Request, house: CurrentHouse, code: Annotated[AreaCode, Path()], on: _On = None) -> Response:
     """The area that bears the code on a day, or the latest that bore it before."""
     with read_session(house.engine) as session:

@@ -19,6 +19,7 @@ from app.domain.callbacks import (
     CallbackReplayed,
     CallbackStale,
 )
+from app.domain.permissions import Action, permits
 from app.kit.database import write_session
 from app.kit.errors import Busy
 from app.usecases.receipts import store_receipt
@@ -32,24 +33,28 @@ _CHECK_FAULTS = declares(CallbackForged, CallbackStale, CallbackBroken)
 
 
 @router.get("/{channel}", response_class=PlainTextResponse, responses=_CHECK_FAULTS)
+@permits(Action.TELL_RECEIPTS)
 async def answer_check(request: Request, house: CurrentHouse, channel: str) -> Response:
     """What WeChat is told when the address is set up there: the `echostr` of its signed question. Changes nothing."""
     return _answer_check(request, house, channel, path_secret=None)
 
 
 @router.get("/{channel}/{secret}", response_class=PlainTextResponse, responses=_CHECK_FAULTS)
+@permits(Action.TELL_RECEIPTS)
 async def answer_check_by_secret(request: Request, house: CurrentHouse, channel: str, secret: str) -> Response:
     """As above, at an address with a secret behind it; whoever has such a one asks nothing and learns nothing."""
     return _answer_check(request, house, channel, path_secret=secret)
 
 
 @router.post("/{channel}", responses=_FAULTS)
+@permits(Action.TELL_RECEIPTS)
 async def take_callback(request: Request, house: CurrentHouse, channel: str) -> Response:
     """A receipt of delivery, or what somebody texted back; signed by the provider."""
     return await _take(request, house, channel, path_secret=None)
 
 
 @router.post("/{channel}/{secret}", responses=_FAULTS)
+@permits(Action.TELL_RECEIPTS)
 async def take_callback_by_secret(request: Request, house: CurrentHouse, channel: str, secret: str) -> Response:
     """As above, of a provider that signs nothing and was given a path that nobody else knows."""
     return await _take(request, house, channel, path_secret=secret)

@@ -17,6 +17,7 @@ from app.api.parameters import AreaCode, PageSize, PageToken, Readable, none_if_
 from app.api.problems import declares
 from app.api.staff import CurrentStaff
 from app.domain.obligations import DutyState
+from app.domain.permissions import Action, permits
 from app.kit.database import read_session
 from app.kit.errors import Busy, Invalid, Unauthenticated
 from app.kit.page_tokens import BadPageToken, read_page_token, write_page_token
@@ -109,6 +110,7 @@ class DueOut(BaseModel):
     ),
     summary="Who lacks what of what is owed, and what to do next",
 )
+@permits(Action.SEE_DUE)
 def show_due(
     *,
     house: CurrentHouse,

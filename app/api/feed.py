@@ -18,6 +18,7 @@ from app.api.cards import posting_out
 from app.api.houses import CurrentHouse
 from app.api.parameters import none_if_empty
 from app.api.problems import declares
+from app.domain.permissions import Action, permits
 from app.kit.database import HIGHEST_ID, read_session
 from app.kit.errors import Busy, Invalid
 from app.kit.page_tokens import BadPageToken, read_page_token, write_page_token
@@ -63,6 +64,7 @@ class ClosedOut(BaseModel):
     response_class=StreamingResponse,
     summary="All postings, or what changed since the last call",
 )
+@permits(Action.READ_FEED)
 def stream_postings(
     house: CurrentHouse,
     since: Annotated[

@@ -14,6 +14,7 @@ from app.api.answers import private_answer
 from app.api.houses import CurrentHouse
 from app.api.metrics import CurrentMetrics
 from app.api.problems import declares
+from app.domain.permissions import Action, permits
 from app.wiring import NotReady, check_readiness
 
 router = APIRouter(tags=["health"])
@@ -35,12 +36,14 @@ class Ready(BaseModel):
 
 
 @router.get("/health/live", response_model=Live, responses=declares(), summary="Whether the process answers")
+@permits(Action.SEE_HEALTH)
 async def show_live() -> Response:
     """Answers as long as the process runs."""
     return private_answer({"status": "live"})
 
 
 @router.get("/health/ready", response_model=Ready, responses=declares(NotReady), summary="Whether it can serve")
+@permits(Action.SEE_HEALTH)
 def show_ready(house: CurrentHouse) -> Response:
     """Ready means: database migrated, reference data loaded, index built. The 503 document says which is missing."""
     readiness = check_readiness(house)
@@ -50,6 +53,7 @@ def show_ready(house: CurrentHouse) -> Response:
 
 
 @router.get("/metrics", include_in_schema=False)
+@permits(Action.SEE_METRICS)
 def show_metrics(metrics: CurrentMetrics) -> Response:
     """Prometheus's text format."""
     return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)

@@ -19,6 +19,7 @@ from app.api.parameters import AreaCode, Day, Readable
 from app.api.postings import distance_out
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares, refusal
 from app.domain.areas import Nearness
+from app.domain.permissions import Action, permits
 from app.domain.postings import PostingKind
 from app.domain.workers import Education, Limit, Sex
 from app.kit.errors import Invalid
@@ -162,6 +163,7 @@ class MatchAnswerOut(BaseModel):
     openapi_extra=documents(MatchProfile),
     summary="Rank postings for an anonymous profile",
 )
+@permits(Action.MATCH)
 async def match(
     house: CurrentHouse, fragments: CurrentFragments, body: Annotated[MatchProfile, Depends(body_of(MatchProfile))]
 ) -> Response:

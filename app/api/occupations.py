@@ -10,6 +10,7 @@ from app.api.answers import public_answer
 from app.api.houses import CurrentHouse
 from app.api.parameters import Readable
 from app.api.problems import declares
+from app.domain.permissions import Action, permits
 from app.kit.errors import Invalid
 from app.usecases.matchmaking import ResolvedWords
 from app.wiring import NotReady
@@ -38,6 +39,7 @@ class OccupationList(BaseModel):
     responses=declares(Invalid, NotReady),
     summary="Occupations that words mean, with confidence",
 )
+@permits(Action.SEE_OCCUPATIONS)
 async def resolve_words(
     request: Request,
     house: CurrentHouse,

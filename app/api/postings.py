@@ -29,6 +29,7 @@ from app.api.parameters import (
 )
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
 from app.domain.areas import Nearness
+from app.domain.permissions import Action, permits
 from app.domain.postings import PostingKind, ReportOutcome, ReportReason
 from app.kit.database import read_session, write_session
 from app.kit.errors import Busy, FieldFault, Invalid, TooManyRequests
@@ -75,6 +76,7 @@ class FoundList(BaseModel):
     responses=declares(Invalid, AreaUnknown, AreaSplit, BadPageToken, NotReady),
     summary="Search by distance",
 )
+@permits(Action.SEE_POSTINGS)
 async def search_postings(
     *,
     request: Request,
@@ -122,6 +124,7 @@ async def search_postings(
     responses=declares(PostingNotFound, Invalid, NotReady),
     summary="One posting, whole",
 )
+@permits(Action.SEE_POSTINGS)
 def show_posting(request: Request, house: CurrentHouse, posting_id: PostingId) -> Response:
     """The posting as the database has it now; a closed one is not found."""
     areas = house.ready_matchmaker().areas
@@ -172,6 +175,7 @@ class ReceiptOut(BaseModel):
     openapi_extra=documents(Report),
     summary="Report a posting",
 )
+@permits(Action.REPORT_POSTING)
 def report(
     *,
     request: Request,
@@ -218,6 +222,7 @@ def report(
     responses=declares(ReportNotFound, Invalid, Busy),
     summary="What came of a report",
 )
+@permits(Action.SEE_REPORT)
 def show_report(house: CurrentHouse, code: Annotated[str, Path(max_length=40), Readable]) -> Response:
     """The receipt with the outcome as it stands. Whoever knows the code may ask."""
     with read_session(house.engine) as session:

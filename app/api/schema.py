@@ -17,6 +17,7 @@ from app.api.feed import ClosedOut
 from app.api.matches import MatchProfile
 from app.api.postings import Report
 from app.api.problems import Problem
+from app.domain.permissions import Action, permits
 
 router = APIRouter()
 
@@ -42,6 +43,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 @router.get("/openapi.json", include_in_schema=False)
+@permits(Action.READ_SCHEMA)
 async def show_schema(request: Request) -> Response:
     """The document of this application."""
     app: FastAPI = request.app

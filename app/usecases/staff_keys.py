@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from app.domain.permissions import Role
 from app.kit.clock import china_date
 from app.kit.errors import FieldFault, Invalid, Unauthenticated
 from app.kit.tokens import new_token, token_digest
@@ -28,8 +29,16 @@ class Staff:
     broker: str | None
     district: str | None
 
+    @property
+    def role(self) -> Role:
+        """As what they act; an officer without a district works for the city."""
+        role = Role(_role(self.actor))
+        return Role.MUNICIPAL if role is Role.OFFICER and self.district is None else role
+
     def narrowed(self, *, broker: str | None, district: str | None) -> tuple[str | None, str | None]:
         """The broker and the district that a question of theirs is about: their own, where they have one.
+
+        As `domain.permissions` says of what is owed; a test holds the two together.
 
         Raises:
             BrokerUnknown: a broker asks for another one's cases.

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
+from app.domain.permissions import Action, permits
 from app.kit.errors import NotFound
 
 _FOLDER = Path(__file__).parent / "static"
@@ -48,6 +49,7 @@ def mount_static(app: FastAPI) -> None:
     app.add_route("/static/{name}", _serve_asset, include_in_schema=False)
 
 
+@permits(Action.SEE_ASSETS)
 async def _serve_asset(request: Request) -> Response:
     asset = _ASSETS.get(request.path_params["name"])
     if asset is None:

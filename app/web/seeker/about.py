@@ -7,6 +7,7 @@ from collections import Counter
 
 from fastapi import APIRouter, Request, Response
 
+from app.domain.permissions import Action, permits
 from app.domain.postings import PostingOrigin, PostingState
 from app.kit.database import read_session
 from app.usecases.postings import count_postings
@@ -18,6 +19,7 @@ about = APIRouter(include_in_schema=False)
 
 
 @about.get("/about")
+@permits(Action.READ_ABOUT)
 def show_about(request: Request) -> Response:
     """What the service is and how it works."""
     house: House = request.app.state.house

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 
 from app.domain.areas import Nearness
+from app.domain.permissions import Action, permits
 from app.kit.database import read_session
 from app.usecases.inboxes import list_inbox
 from app.web import wording
@@ -13,6 +14,7 @@ inboxes = APIRouter(include_in_schema=False)
 
 
 @inboxes.get("/inbox/{code}")
+@permits(Action.SEE_INBOX)
 def show_inbox(request: Request, code: str) -> Response:
     """The list, newest first."""
     house: House = request.app.state.house

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from fastapi import APIRouter, Form, Request, Response
 
 from app.domain.areas import AreaLevel, Precision
+from app.domain.permissions import Action, permits
 from app.domain.postings import PostingKind, ReportReason
 from app.kit.database import read_session, write_session
 from app.usecases.areas import AreaFact, AreaUnknown
@@ -51,6 +52,7 @@ class Row:
 
 
 @postings.get("/jobs")
+@permits(Action.SEE_POSTINGS)
 def list_postings(request: Request) -> Response:
     """Postings near a place, best first; the place and the words come from the address or else from the cookie."""
     house: House = request.app.state.house
@@ -97,6 +99,7 @@ def list_postings(request: Request) -> Response:
 
 
 @postings.get("/jobs/{posting_id:id}")
+@permits(Action.SEE_POSTINGS)
 def show_posting(request: Request, posting_id: int) -> Response:
     """One posting whole."""
     house: House = request.app.state.house
@@ -123,6 +126,7 @@ def show_posting(request: Request, posting_id: int) -> Response:
 
 
 @postings.get("/jobs/{posting_id:id}/reports")
+@permits(Action.REPORT_POSTING)
 def ask_report(request: Request, posting_id: int) -> Response:
     """What is wrong with the posting?"""
     card = _load(request.app.state.house, posting_id)
@@ -130,6 +134,7 @@ def ask_report(request: Request, posting_id: int) -> Response:
 
 
 @postings.post("/jobs/{posting_id:id}/reports")
+@permits(Action.REPORT_POSTING)
 def take_report(
     request: Request,
     posting_id: int,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.domain.areas import Nearness
 from app.domain.ledger import Channel
+from app.domain.permissions import Action, permits
 from app.domain.pushes import Answer, Unsuitable
 from app.kit.database import read_session, write_session
 from app.usecases.postings import PostingCard, PostingNotFound, load_posting
@@ -23,12 +24,14 @@ pushes = APIRouter(include_in_schema=False)
 
 
 @pushes.get("/r/{token}")
+@permits(Action.SEE_PUSH)
 def show_push(request: Request, token: str) -> Response:
     """The job behind a link, with the buttons to answer; changes nothing."""
     return _page(request, token)
 
 
 @pushes.post("/r/{token}")
+@permits(Action.ANSWER_PUSH)
 def take_answer(
     request: Request,
     token: str,

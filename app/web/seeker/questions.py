@@ -12,6 +12,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 
+from app.domain.permissions import Action, permits
 from app.domain.workers import WORKING_AGE, Limit
 from app.usecases.areas import AreaBook, AreaFact
 from app.usecases.matchmaking import Matchmaker
@@ -51,6 +52,7 @@ def _matchmaker(request: Request) -> Matchmaker:
 
 
 @questions.get("/")
+@permits(Action.MATCH)
 def show_start(request: Request) -> Response:
     """The first question; to somebody who has answered before, the way back to the list."""
     answers = read_answers(request)
@@ -61,12 +63,14 @@ def show_start(request: Request) -> Response:
 
 
 @questions.get("/find/home")
+@permits(Action.MATCH)
 def ask_home(request: Request) -> Response:
     """Where do you live?"""
     return _ask_home(request)
 
 
 @questions.post("/find/home")
+@permits(Action.MATCH)
 def take_home(
     request: Request,
     area: Annotated[str, Form()] = "",
@@ -101,6 +105,7 @@ def take_home(
 
 
 @questions.get("/find/township")
+@permits(Action.MATCH)
 def ask_township(request: Request) -> Response:
     """Which township of the district?"""
     areas = _matchmaker(request).areas
@@ -114,12 +119,14 @@ def ask_township(request: Request) -> Response:
 
 
 @questions.get("/find/age")
+@permits(Action.MATCH)
 def ask_age(request: Request) -> Response:
     """How old are you?"""
     return render(request, "age.html", asks=True, problem="", typed="")
 
 
 @questions.post("/find/age")
+@permits(Action.MATCH)
 def take_age(
     request: Request,
     age: Annotated[str, Form()] = "",
@@ -142,6 +149,7 @@ def take_age(
 
 
 @questions.get("/find/work")
+@permits(Action.MATCH)
 def ask_work(request: Request) -> Response:
     """What work do you look for?"""
     return render(
@@ -150,6 +158,7 @@ def ask_work(request: Request) -> Response:
 
 
 @questions.post("/find/work")
+@permits(Action.MATCH)
 def take_work(
     request: Request,
     words: Annotated[str, Form()] = "",
@@ -168,12 +177,14 @@ def take_work(
 
 
 @questions.get("/find/limits")
+@permits(Action.MATCH)
 def ask_limits(request: Request) -> Response:
     """What can you not do?"""
     return render(request, "limits.html", asks=True, limits=tuple(Limit))
 
 
 @questions.post("/find/limits")
+@permits(Action.MATCH)
 def take_limits(request: Request, limit: Annotated[list[str] | None, Form()] = None) -> Response:
     """Take what the person cannot do; what is not in the closed list is left out."""
     known = {each.value: each for each in Limit}
@@ -183,6 +194,7 @@ def take_limits(request: Request, limit: Annotated[list[str] | None, Form()] = N
 
 
 @questions.post("/find/certificates")
+@permits(Action.MATCH)
 def take_certificates(
     request: Request,
     have: Annotated[str, Form()] = "",
@@ -196,6 +208,7 @@ def take_certificates(
 
 
 @questions.post("/type")
+@permits(Action.MATCH)
 def set_type_size(request: Request, large: Annotated[str, Form()] = "", back: Annotated[str, Form()] = "") -> Response:
     """Larger type on or off, and back to the page."""
     answers = replace(read_answers(request), large=large == "1")
@@ -203,6 +216,7 @@ def set_type_size(request: Request, large: Annotated[str, Form()] = "", back: An
 
 
 @questions.post("/clear")
+@permits(Action.MATCH)
 def clear(request: Request) -> Response:
     """Forget everything on this phone, for the next person."""
     return see_other(request, "/", answers=Answers())

@@ -8,6 +8,7 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Form, Request, Response
 
+from app.domain.permissions import Action, permits
 from app.kit.database import read_session
 from app.kit.errors import Fault
 from app.usecases.ledger import LedgerEntryUnknown
@@ -40,12 +41,14 @@ _FAULTS: tuple[type[Fault], ...] = (ReceiptCodeWrong, *_ABSENT)
 
 
 @receipts.get("/receipts")
+@permits(Action.CHECK_RECEIPT)
 def ask_code(request: Request) -> Response:
     """A field for the short code."""
     return _ask(request, status=200)
 
 
 @receipts.post("/receipts")
+@permits(Action.CHECK_RECEIPT)
 def take_code(request: Request, code: Annotated[str, Form()] = "") -> Response:
     """Lead on to the receipt of a code."""
     house: House = request.app.state.house
@@ -58,6 +61,7 @@ def take_code(request: Request, code: Annotated[str, Form()] = "") -> Response:
 
 # Before the page, whose pattern takes the end of the name for a part of the code.
 @receipts.get("/receipts/{code}.json")
+@permits(Action.CHECK_RECEIPT)
 def download_receipt(request: Request, code: str) -> Response:
     """The receipt as a file that `python -m ledger_check` checks without this service."""
     house: House = request.app.state.house
@@ -74,6 +78,7 @@ def download_receipt(request: Request, code: str) -> Response:
 
 
 @receipts.get("/receipts/{code}")
+@permits(Action.CHECK_RECEIPT)
 def show_receipt(request: Request, code: str) -> Response:
     """What the entry behind a code is, whether it still counts, and whether its proof holds."""
     house: House = request.app.state.house

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from app.domain.permissions import Action, permits
 from app.kit.database import read_session
 from app.kit.tokens import clean_code
 from app.usecases.postings import load_report
@@ -14,6 +15,7 @@ LONGEST_CODE = 16
 
 
 @reports.get("/reports")
+@permits(Action.SEE_REPORT)
 def ask_code(request: Request) -> Response:
     """A field for the code; with `?code=` on to its page."""
     code = clean_code(request.query_params.get("code", ""))[:LONGEST_CODE]
@@ -23,6 +25,7 @@ def ask_code(request: Request) -> Response:
 
 
 @reports.get("/reports/{code}")
+@permits(Action.SEE_REPORT)
 def show_report(request: Request, code: str) -> Response:
     """What came of one report."""
     house: House = request.app.state.house

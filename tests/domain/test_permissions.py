@@ -1,0 +1,38 @@
+"""The table of permissions: complete, and as narrow as the rules say."""
+
+import pytest
+
+from app.domain.permissions import TABLE, Action, Relation, Role, may
+
+ADMINS = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
+PERSONAL = frozenset(Relation) - {Relation.PUBLIC}
+
+
+def test_every_action_is_in_the_table_and_everybody_has_a_label() -> None:
+    assert TABLE.keys() == set(Action)
+    assert all(role.label for role in Role)
+
+
+def test_what_is_not_in_the_table_is_not_allowed() -> None:
+    assert not may(Role.SEEKER, Action.SEE_DUE, Relation.OWN)
+    assert not may(Role.ANYBODY, Action.SEE_INBOX, Relation.OWN)
+    assert not may(Role.PROVIDER, Action.SEE_POSTINGS, Relation.OWN)
+
+
+@pytest.mark.parametrize("role", [*ADMINS, Role.ANYBODY, Role.PROVIDER])
+def test_who_looks_after_machines_or_brings_nothing_comes_near_nobodys_things(role: Role) -> None:
+    assert not any(may(role, action, relation) for action in Action for relation in PERSONAL)
+
+
+def test_a_broker_sees_their_own_cases_a_district_its_own_and_the_city_all() -> None:
+    seen = {
+        role: {relation for relation in Relation if may(role, Action.SEE_DUE, relation)}
+        for role in Role
+        if any(may(role, Action.SEE_DUE, relation) for relation in Relation)
+    }
+    assert seen == {
+        Role.BROKER: {Relation.CASELOAD},
+        Role.CLERK: {Relation.DISTRICT},
+        Role.OFFICER: {Relation.DISTRICT},
+        Role.MUNICIPAL: {Relation.DISTRICT, Relation.OTHER},
+    }
