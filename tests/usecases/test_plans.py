@@ -635,34 +635,6 @@ def test_three_are_suggested_to_each_and_first_what_waits_to_be_brought(ready: H
     assert len(set(found[visited])) == 3
 
 
-def test_a_push_ends_with_its_postings_last_day_or_after_two_weeks(house: House) -> None:
-    worker_id = add_person(house)
-    now = house.clock.now()
-    ends = {
-        add_posting(house, valid_until=date(2026, 12, 3)): datetime(2026, 12, 3, 16, tzinfo=UTC),
-        add_posting(house, valid_until=date(2027, 3, 1)): now + timedelta(days=14),
-        add_posting(house, valid_until=None): now + timedelta(days=14),
-    }
-    rows = [
-        PlannedPush(
-            worker_id=worker_id,
-            rank=rank,
-            posting_id=posting_id,
-            score=0.5,
-            cause=PushCause.PLANNED,
-            spell_id=None,
-            skill_permille=900,
-            metres=1,
-            reach_metres=2,
-            reasons=(),
-        )
-        for rank, posting_id in enumerate(ends, 1)
-    ]
-    with write_session(house.engine) as session:
-        make_pushes(session, rows, made_for="2026-12-01", served=frozenset(), now=now, keys=house.keys)
-    assert {each.posting_id: each.expires_at for each in all_pushes(house)} == ends
-
-
 def row(worker_id: int, posting_id: int) -> PlannedPush:
     return PlannedPush(
         worker_id=worker_id,
@@ -676,6 +648,20 @@ def row(worker_id: int, posting_id: int) -> PlannedPush:
         reach_metres=2,
         reasons=(),
     )
+
+
+def test_a_push_ends_with_its_postings_last_day_or_after_two_weeks(house: House) -> None:
+    worker_id = add_person(house)
+    now = house.clock.now()
+    ends = {
+        add_posting(house, valid_until=date(2026, 12, 3)): datetime(2026, 12, 3, 16, tzinfo=UTC),
+        add_posting(house, valid_until=date(2027, 3, 1)): now + timedelta(days=14),
+        add_posting(house, valid_until=None): now + timedelta(days=14),
+    }
+    rows = [row(worker_id, posting_id) for posting_id in ends]
+    with write_session(house.engine) as session:
+        make_pushes(session, rows, made_for="2026-12-01", served=frozenset(), now=now, keys=house.keys)
+    assert {each.posting_id: each.expires_at for each in all_pushes(house)} == ends
 
 
 @pytest.mark.parametrize(
