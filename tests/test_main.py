@@ -7,6 +7,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from sqlalchemy import Engine
 from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from app.domain.permissions import TABLE, Action, Relation, Role, declared, permits
 from app.kit.clock import FixedClock
@@ -56,6 +57,9 @@ async def nobody_knows() -> None:
 ROUTE = Route("/secret", nobody_knows)
 
 
+SECRET = Route("/secret", nobody_knows)
+
+
 @permits(Action.SEE_AREAS)
 async def is_known() -> None:
     """Declares what it does."""
@@ -76,7 +80,7 @@ def test_the_application_does_not_start_with_a_route_that_says_nothing(depth: in
 
 
 @pytest.mark.parametrize(
-    "route", [Route("/secret", nobody_knows), Mount("/in", routes=[Route("/secret", nobody_knows)])]
+    "route", [SECRET, Mount("/in", routes=[SECRET]), Mount("/secret", app=StaticFiles(directory="docs"))]
 )
 def test_nor_with_one_that_came_past_the_framework(route: BaseRoute) -> None:
     with pytest.raises(PermissionMissing, match="/secret"):

@@ -203,7 +203,11 @@ _WORDS_FOR_WHY = (
 
 
 _APART = " ,，.。、!！:：;；)）"
-_WHY_BEGINS = ("不", "没", "太", "嫌", "远", "累", "钱", "工资", "时间", "家里", "有活", "有工作", "找到")
+_WHY_BEGINS = (
+    *("不合适", "不去", "不想", "不会", "不行", "不要", "不懂", "不方便", "没空", "没时间", "没做过"),
+    *("太", "嫌", "远了", "累", "钱少", "钱低", "工资低", "工资少", "时间不"),
+    *("家里", "有活", "有工作", "找到", "已经", "别的"),
+)
 
 
 def reply_in(words: str) -> tuple[Answer, Unsuitable | None] | None:
@@ -218,8 +222,7 @@ def reply_in(words: str) -> tuple[Answer, Unsuitable | None] | None:
     if answer is None:
         return None
     if answer is Answer.UNSUITABLE:
-        is_why = not plain or rest[0] in _APART or rest.startswith(_WHY_BEGINS)
-        return (answer, reason_in(plain)) if is_why else None
+        return (answer, reason_in(plain)) if not plain or plain.startswith(_WHY_BEGINS) else None
     return (answer, None) if plain in {"", answer.label} else None
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Row,
+    Select,
     SmallInteger,
     String,
     Text,
@@ -251,22 +252,38 @@ def lock_ready(
     # Each urgency and each channel by itself: the index is read from the first row that is ready and no further than it
     # must, however many are ready in the same instant, as after a night, are not ready yet, or are for others to send.
     for urgency in Urgency:
+        filled = []
         for number, channel in enumerate(channels):
-            # What one channel leaves is the next one's, and none takes all while others wait.
+            # None takes all while another waits; what one leaves is the next one's.
             room = -(-(limit - len(found)) // max(1, len(served) - number))
-            if room <= 0:
-                break
-            found += session.execute(
-                select(Attempt, Push)
-                .join(Push, Push.id == Attempt.push_id)
-                .where(Attempt.urgency == int(urgency), Attempt.channel == channel)
-                .where(Attempt.ready_at <= (now if channel in served else untaken_since))
-                .order_by(Attempt.ready_at, Attempt.id)
-                .limit(room)
-                .with_for_update(skip_locked=True)
-                .execution_options(populate_existing=True)
-            ).all()
+            ready = _ready(urgency, channel, now if channel in served else untaken_since, room, found)
+            rows = session.execute(ready).all()
+            found += rows
+            if room and len(rows) == room:
+                filled.append(channel)
+        # And what the last one leaves is theirs of whom there is more, before anything that is less urgent.
+        for channel in filled:
+            room = limit - len(found)
+            ready = _ready(urgency, channel, now if channel in served else untaken_since, room, found)
+            found += session.execute(ready).all() if room else ()
+        if len(found) >= limit:
+            break
     return found
+
+
+def _ready(
+    urgency: Urgency, channel: Channel, until: datetime, room: int, found: Sequence[Row[Attempt, Push]]
+) -> Select[Attempt, Push]:
+    return (
+        select(Attempt, Push)
+        .join(Push, Push.id == Attempt.push_id)
+        .where(Attempt.urgency == int(urgency), Attempt.channel == channel, Attempt.ready_at <= until)
+        .where(Attempt.id.not_in([attempt.id for attempt, _ in found]))
+        .order_by(Attempt.ready_at, Attempt.id)
+        .limit(room)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
 
 
 def list_made(session: Session, *, made_for: str, worker_ids: Iterable[int]) -> set[tuple[int, int]]:

@@ -27,6 +27,7 @@ from app.store.pushes import Attempt, Push
 from app.usecases.consents import read_address
 from app.usecases.pushes import (
     Compose,
+    Tried,
     bar_of,
     begin_sending,
     deliver_push,
@@ -56,7 +57,7 @@ Chance = Callable[[], float]
 class Claim:
     """One thing to do outside a transaction: send a message, or (`message` is None) ask what became of one.
 
-    `before` is what came of the last try to send it.
+    `before` is what stood there of the last try to send it.
     """
 
     attempt_id: int
@@ -69,7 +70,7 @@ class Claim:
     left_at: datetime
     provider_id: str | None = None
     message: Message | None = field(default=None, repr=False)
-    before: Outcome | None = None
+    before: Tried | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +182,7 @@ def give_back(session: Session, claim: Claim, *, now: datetime) -> bool:
         return False
     push, attempt = held
     attempt.fence += 1
-    if claim.message is not None:
+    if claim.before is not None:
         undo_sending(session, push, attempt, before=claim.before, now=now)
     else:
         attempt.asked -= 1
@@ -302,12 +303,11 @@ def _claim_sending(
         move_on(session, push, attempt, why=f"{attempt.channel.value}:no_address", served=post.served, now=now)
         return None
     # Who never heard of it is told again under the same key, and drops a repeat should it have been on its way.
-    before = attempt.outcome
-    again = post.find(attempt.channel, attempt.provider) if before is Outcome.UNKNOWN else None
-    after = attempt.provider if before in (Outcome.REFUSED, Outcome.BUSY) else None
+    again = post.find(attempt.channel, attempt.provider) if attempt.outcome is Outcome.UNKNOWN else None
+    after = attempt.provider if attempt.outcome in (Outcome.REFUSED, Outcome.BUSY) else None
     sender = again or post.choose(attempt.channel, after=after)
     letter = post.compose(push, posting, attempt.channel, f"{post.public_url}/r/{link_token(push, keys)}")
-    begin_sending(session, push, attempt, provider=sender.provider, now=now)
+    before = begin_sending(session, push, attempt, provider=sender.provider, now=now)
     _hold(attempt, post.rules, now=now)
     return Claim(
         attempt_id=attempt.id,

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -352,19 +352,28 @@ def expire_push(session: Session, push: Push, attempt: Attempt, *, why: str, now
     _finish(attempt, now=now)
 
 
-def begin_sending(session: Session, push: Push, attempt: Attempt, *, provider: str, now: datetime) -> None:
-    """Note, before a request leaves, that it is about to: found so later, it may have been sent."""
+class Tried(NamedTuple):
+    """What stands in an attempt of the try before: who made it, and what came of it."""
+
+    provider: str | None
+    outcome: Outcome | None
+    code: str
+
+
+def begin_sending(session: Session, push: Push, attempt: Attempt, *, provider: str, now: datetime) -> Tried:
+    """Note, before a request leaves, that it is about to: found so later, it may have been sent. What stood there."""
     _change(session, push, PushState.SENDING, why=f"{attempt.channel.value}:{provider}", now=now)
-    attempt.left_at, attempt.provider = now, provider
+    before = Tried(attempt.provider, attempt.outcome, attempt.code)
     # What came of the try before says nothing of this one.
-    attempt.outcome, attempt.code = None, ""
+    attempt.left_at, attempt.provider, attempt.outcome, attempt.code = now, provider, None, ""
     attempt.tries += 1
+    return before
 
 
-def undo_sending(session: Session, push: Push, attempt: Attempt, *, before: Outcome | None, now: datetime) -> None:
-    """Note that what was about to leave has not: it was not tried, and `before` is what came of the try before."""
+def undo_sending(session: Session, push: Push, attempt: Attempt, *, before: Tried, now: datetime) -> None:
+    """Note that what was about to leave has not: it was not tried."""
     attempt.tries -= 1
-    attempt.outcome = before
+    attempt.provider, attempt.outcome, attempt.code = before
     queue_again(session, push, attempt, why="not_begun", ready_at=now, now=now)
 
 

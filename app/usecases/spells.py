@@ -246,24 +246,22 @@ def sync_spells(
 
 def begun_anew(
     session: Session, claims: Collection[tuple[int, Status, date]], *, on: date
-) -> list[tuple[int, Status, date]]:
-    """Those of these registrations (worker, status, first day) that begin anew after a spell was closed.
+) -> set[tuple[int, Status, date]]:
+    """Those of these registrations (worker, status, first day) as unemployed that begin after a spell was closed.
 
     The person still bears the status from before then. Whoever begins to work is closed, and stays on record as
     unemployed as long as nobody ends it; out of work again, they are registered anew, and are owed anew.
     """
-    last = store.list_last_spells(session, {worker_id for worker_id, *_ in claims})
-    since = {
-        status: workers_store.list_first_days(session, last, [status], on=on)
-        for status in OWED_STATUSES & {status for _, status, _ in claims}
-    }
-    return [
+    unemployed = [claim for claim in claims if claim[1] is Status.REGISTERED_UNEMPLOYED]
+    last = store.list_last_spells(session, {worker_id for worker_id, *_ in unemployed})
+    since = workers_store.list_first_days(session, last, [Status.REGISTERED_UNEMPLOYED], on=on)
+    return {
         (worker_id, status, first_day)
-        for worker_id, status, first_day in claims
-        if worker_id in since.get(status, ())
+        for worker_id, status, first_day in unemployed
+        if worker_id in since
         and (closed_on := last[worker_id].closed_on) is not None
-        and since[status][worker_id] <= closed_on < first_day <= on
-    ]
+        and since[worker_id] <= closed_on < first_day <= on
+    }
 
 
 def _registered_anew(session: Session, ended: Mapping[int, date], *, on: date) -> set[int]:

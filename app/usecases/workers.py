@@ -143,7 +143,9 @@ def import_workers(
         for status, since in one.draft.statuses
         if since is not None
     }
-    again = begun_anew(session, sorted(claimed), on=today)
+    again = begun_anew(session, claimed, on=today)
+    anew: list[tuple[int, Status, date]] = []
+    begun: set[int] = set()
     registered: list[tuple[int, Status, date]] = []
     reports: dict[int, RowReport] = {}
     firsts: dict[str, JudgedWorker] = {}
@@ -152,10 +154,18 @@ def import_workers(
         draft, first = one.draft, firsts.get(one.draft.id_number)
         if draft.id_number in known:
             worker_id = known[draft.id_number]
+            # Once: of two rows of one person the first says since when.
+            out_again = [
+                (worker_id, status, since)
+                for status, since in draft.statuses
+                if since is not None and (worker_id, status, since) in again and worker_id not in begun
+            ]
+            begun |= {worker_id for worker_id, *_ in out_again}
+            anew += out_again
             added = [
                 (status, since)
                 for status, since in draft.statuses
-                if status not in borne.get(worker_id, frozenset()) or (worker_id, status, since) in again
+                if status not in borne.get(worker_id, frozenset()) or (worker_id, status, since) in out_again
             ]
             borne[worker_id] = borne.get(worker_id, frozenset()) | {status for status, _ in added}
             registered += [(worker_id, status, since or today) for status, since in added]
@@ -172,7 +182,7 @@ def import_workers(
             firsts[draft.id_number] = one
     new = list(firsts.values())
     ids = _store(session, new, keys=keys, evidence=evidence, today=today, now=now, on_progress=on_progress)
-    end_statuses_before(session, again)
+    end_statuses_before(session, anew)
     add_statuses(session, registered, evidence=evidence)
     for one in new:
         reports[one.draft.row] = _report(one.draft, RowOutcome.TAKEN, one.notes, ids[one.draft.row])

@@ -866,6 +866,33 @@ def test_what_is_more_urgent_is_looked_at_first_however_much_is_ready(session: S
     assert people == [*asked, planned[3]]
 
 
+def test_nothing_less_urgent_leaves_while_more_urgent_waits_on_whatever_channel(
+    session: Session, key_ring: KeyRing
+) -> None:
+    others = [
+        Teller(provider=channel.value, channel=channel) for channel in (Channel.WECHAT, Channel.VOICE, Channel.INBOX)
+    ]
+    post = post_of(Teller(), *others)
+    posting = add_posting(session)
+    by_text = add_people(session, 12, keys=key_ring)
+    for worker in by_text[:9]:
+        push_to(session, worker, posting, post, keys=key_ring)
+    for worker in by_text[9:]:
+        push_to(session, worker, posting, post, keys=key_ring, cause=PushCause.PLANNED)
+    called = add_people(session, 9, keys=key_ring, channels=(Channel.VOICE,))
+    for worker in called:
+        push_to(session, worker, posting, post, keys=key_ring)
+    shares = []
+    for _ in range(3):
+        claims = claim_ready(session, post, limit=8, now=NOW, keys=key_ring)[0]
+        people = [session.get_one(Push, claim.push_id).worker_id for claim in claims]
+        shares.append([sum(one in part for one in people) for part in (by_text[:9], called, by_text[9:])])
+    # Each channel has its share, the limit is used, and what is only useful comes last.
+    assert [sum(share) for share in shares] == [8, 8, 5]
+    assert [share[2] for share in shares] == [0, 0, 3]
+    assert all(share[0] and share[1] for share in shares[:1])
+
+
 # --- what proves more, and when ---------------------------------------------------------------------------------------
 
 

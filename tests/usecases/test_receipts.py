@@ -516,6 +516,7 @@ def test_what_people_text_back_is_done(
     [
         *("", "12", "好的", "4", "1000元不去", "1公里太远了，不去", "3千以下不干"),
         *("2号可以去上班", "2点能来", "2路公交能到", "2家我都愿意", "2份都行"),
+        *("2:30能到", "2.5公里可以去", "2 点能来", "2、3都可以", "2没问题", "2时间可以"),
     ],
 )
 def test_what_is_not_understood_changes_nothing(session: Session, key_ring: KeyRing, text: str) -> None:

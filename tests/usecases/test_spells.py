@@ -256,6 +256,24 @@ def test_who_worked_and_is_out_of_work_again_is_owed_anew_though_nobody_ended_th
     ]
 
 
+def test_a_poverty_status_that_is_written_down_anew_opens_nothing_for_whoever_works(house: House) -> None:
+    person = add_person(house)
+    (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)
+    close(house, spell_id, on=TODAY - 20 * DAY, end=SpellEnd.EMPLOYED)
+    with write_session(house.engine) as session:
+        changes = register_status(
+            session,
+            person,
+            Status.POVERTY_ALLEVIATED,
+            evidence=Evidence.CERTIFIED,
+            since=TODAY - DAY,
+            actor="clerk/1",
+            now=house.clock.now(),
+            keys=house.keys,
+        )
+    assert changes == SpellChanges((), ())
+
+
 def test_who_was_entered_wrongly_once_and_is_registered_later_begins_anew(house: House) -> None:
     person = add_person(house)
     (spell_id,) = open_(house, [person], on=TODAY - 29 * DAY)

@@ -302,8 +302,10 @@ def test_a_roster_tells_who_is_out_of_work_again_if_it_names_the_day(house: Hous
         assert bring_in(house, person(statuses=((unemployed, since),))).rows[0].reasons == ("以前登记过，没有改动",)
     with read_session(house.engine) as session:
         assert find_open_spell(session, worker) is None
-    anew = bring_in(house, person(statuses=((unemployed, today),)))
-    assert anew.rows[0].reasons == ("以前登记过，新登记为登记失业",)
+    # Twice in one list is once.
+    rows = (person(statuses=((unemployed, today),)), person(3, id_number=number(2), statuses=((unemployed, today),)))
+    anew = bring_in(house, *rows)
+    assert [row.reasons for row in anew.rows] == [("以前登记过，新登记为登记失业",), ("以前登记过，没有改动",)]
     with read_session(house.engine) as session:
         assert find_open_spell(session, worker) is not None
 
