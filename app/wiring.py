@@ -29,6 +29,7 @@ from app.channels.voice import VoiceSender
 from app.channels.wechat import WechatAccount, WechatSender
 from app.domain.callbacks import CallbackReader
 from app.domain.ledger import Channel
+from app.domain.phone_codes import CODE_TEMPLATE
 from app.domain.pushes import Sender
 from app.domain.templates import PUSH_TEMPLATES, SIGNATURE, push_by_link
 from app.kit.clock import Clock, SystemClock
@@ -289,7 +290,8 @@ def build_callbacks(settings: Settings, clock: Clock) -> dict[str, CallbackReade
 
 
 def _agreed(variable: str, given: AgreedSettings | None, channel: Channel) -> dict[str, AgreedTemplate]:
-    ours = {template.name: template for template in (*PUSH_TEMPLATES, push_by_link(1)) if template.channel is channel}
+    known = (*PUSH_TEMPLATES, push_by_link(1), CODE_TEMPLATE)
+    ours = {template.name: template for template in known if template.channel is channel}
     for name, agreed in (given or {}).items():
         if name not in ours:
             raise HouseUnusable(f"{variable} 里的“{name}”不是我们的模板，只有{'、'.join(sorted(ours))}")

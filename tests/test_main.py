@@ -17,7 +17,7 @@ from app.settings import Settings
 from app.wiring import House
 
 # The interface says so: what programs may call without credentials, beside what looks after the service itself.
-PUBLIC = {"areas", "occupations", "postings", "match", "feed"}
+PUBLIC = {"areas", "occupations", "postings", "match", "feed", "auth"}
 
 
 def endpoints(routes: Iterable[BaseRoute]) -> Iterator[tuple[str, object]]:

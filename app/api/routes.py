@@ -1,6 +1,6 @@
 """All routes that programs call, in the order in which they are documented; what `main` plugs in."""
 
-from app.api import areas, callbacks, duties, feed, health, matches, occupations, postings, schema
+from app.api import accounts, areas, auth, callbacks, duties, feed, health, matches, occupations, postings, schema
 
 ROUTERS = (
     areas.router,
@@ -8,6 +8,8 @@ ROUTERS = (
     postings.router,
     matches.router,
     feed.router,
+    auth.router,
+    accounts.router,
     duties.router,
     callbacks.router,
     health.router,

@@ -12,7 +12,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
+from app.api.accounts import AccountMade, PostHeld
 from app.api.answers import public_bytes
+from app.api.auth import CodeAsked, CodeTyped, FactorShown, SetupDone, SharerChosen, StaffLogin
 from app.api.feed import ClosedOut
 from app.api.matches import MatchProfile
 from app.api.postings import Report
@@ -21,7 +23,20 @@ from app.domain.permissions import Action, permits
 
 router = APIRouter()
 
-_ADDED: tuple[type[BaseModel], ...] = (Problem, MatchProfile, Report, ClosedOut)
+_ADDED: tuple[type[BaseModel], ...] = (
+    Problem,
+    MatchProfile,
+    Report,
+    ClosedOut,
+    CodeAsked,
+    CodeTyped,
+    SharerChosen,
+    StaffLogin,
+    FactorShown,
+    SetupDone,
+    AccountMade,
+    PostHeld,
+)
 _ABOUT = (
     "重庆农民工就近就业服务的公开接口。所有错误都是 application/problem+json（RFC 9457），`code` 固定不变；"
     "时间带时区（RFC 3339），金额为元并写明单位，坐标为 WGS-84。"

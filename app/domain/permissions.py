@@ -92,10 +92,28 @@ class Action(StrEnum):
     SEE_INBOX = "see_inbox"
     CHECK_RECEIPT = "check_receipt"
     SEE_DUE = "see_due"
+    LOG_IN = "log_in"
+    SEE_OWN_SESSIONS = "see_own_sessions"
+    END_OWN_SESSIONS = "end_own_sessions"
+    SET_UP_ACCOUNT = "set_up_account"
+    SHOW_FACTOR = "show_factor"
+    SEE_ACCOUNTS = "see_accounts"
+    CHANGE_ACCOUNTS = "change_accounts"
 
 
 _Grants = Mapping[Role, frozenset[Relation]]
 _TO_ALL: _Grants = {role: frozenset({Relation.PUBLIC}) for role in Role}
+_STAFF = (
+    Role.BROKER,
+    Role.CLERK,
+    Role.OFFICER,
+    Role.MUNICIPAL,
+    Role.AUDITOR,
+    Role.SYSTEM_ADMIN,
+    Role.SECURITY_ADMIN,
+    Role.AUDIT_ADMIN,
+)
+_TO_STAFF: _Grants = {role: frozenset({Relation.OWN}) for role in _STAFF}
 
 
 def _to(**grants: tuple[Relation, ...]) -> _Grants:
@@ -122,6 +140,15 @@ TABLE: Mapping[Action, _Grants] = {
     Action.ANSWER_PUSH: _to(bearer=(Relation.OWN,)),
     Action.SEE_INBOX: _to(bearer=(Relation.OWN,)),
     Action.CHECK_RECEIPT: _to(bearer=(Relation.OWN, Relation.ERASED)),
+    Action.LOG_IN: _TO_ALL,
+    # A session belongs to whoever logged in, whatever they are.
+    Action.SEE_OWN_SESSIONS: {**_TO_STAFF, **_to(seeker=(Relation.OWN,), employer=(Relation.OWN,))},
+    Action.END_OWN_SESSIONS: {**_TO_STAFF, **_to(seeker=(Relation.OWN,), employer=(Relation.OWN,))},
+    Action.SET_UP_ACCOUNT: _TO_STAFF,
+    Action.SHOW_FACTOR: _TO_STAFF,
+    # Accounts hold no personal data; whoever hands them out sees nothing of what they open.
+    Action.SEE_ACCOUNTS: _to(security_admin=(Relation.PUBLIC,), auditor=(Relation.PUBLIC,)),
+    Action.CHANGE_ACCOUNTS: _to(security_admin=(Relation.PUBLIC,)),
     # People as numbers; who was erased is not counted as somebody who lacks something.
     Action.SEE_DUE: _to(
         broker=(Relation.CASELOAD,),

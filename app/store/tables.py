@@ -5,12 +5,14 @@ A new noun adds its line here; a table that is missing here is missing in the da
 
 from app.kit.database import Base
 from app.store import (
+    accounts,
     areas,
     audit,
     briefings,
     brokers,
     consents,
     courses,
+    employer_contacts,
     employers,
     idempotency_keys,
     identities,
@@ -18,16 +20,20 @@ from app.store import (
     key_checks,
     ledger,
     occupations,
+    phone_codes,
     policies,
     postings,
     pushes,
+    sessions,
     slips,
     spells,
     staff_keys,
+    tries,
     workers,
 )
 
 TABLES = (
+    accounts,
     areas,
     audit,
     briefings,
@@ -43,10 +49,14 @@ TABLES = (
     occupations,
     policies,
     postings,
+    phone_codes,
+    sessions,
+    employer_contacts,
     pushes,
     slips,
     spells,
     staff_keys,
+    tries,
     workers,
 )
 METADATA = Base.metadata

@@ -6,6 +6,7 @@ from app.domain.permissions import TABLE, Action, Relation, Role, may
 
 ADMINS = (Role.SYSTEM_ADMIN, Role.SECURITY_ADMIN, Role.AUDIT_ADMIN)
 PERSONAL = frozenset(Relation) - {Relation.PUBLIC}
+THEIR_OWN_ACCOUNT = {Action.SEE_OWN_SESSIONS, Action.END_OWN_SESSIONS, Action.SET_UP_ACCOUNT, Action.SHOW_FACTOR}
 
 
 def test_every_action_is_in_the_table_and_everybody_has_a_label() -> None:
@@ -21,7 +22,20 @@ def test_what_is_not_in_the_table_is_not_allowed() -> None:
 
 @pytest.mark.parametrize("role", [*ADMINS, Role.ANYBODY, Role.PROVIDER])
 def test_who_looks_after_machines_or_brings_nothing_comes_near_nobodys_things(role: Role) -> None:
-    assert not any(may(role, action, relation) for action in Action for relation in PERSONAL)
+    others = set(Action) - THEIR_OWN_ACCOUNT
+    assert not any(may(role, action, relation) for action in others for relation in PERSONAL)
+    assert not any(may(role, action, relation) for action in Action for relation in PERSONAL - {Relation.OWN})
+
+
+def test_what_one_administrator_does_no_other_does() -> None:
+    deeds = {
+        role: {action for action in Action if may(role, action, Relation.PUBLIC)}
+        - {action for action in Action if may(Role.ANYBODY, action, Relation.PUBLIC)}
+        for role in ADMINS
+    }
+    for one in ADMINS:
+        for other in ADMINS:
+            assert one is other or not deeds[one] & deeds[other]
 
 
 def test_a_broker_sees_their_own_cases_a_district_its_own_and_the_city_all() -> None:

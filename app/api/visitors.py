@@ -1,0 +1,61 @@
+"""Who has been let in: known by the token of their session, `Authorization: Bearer …`.
+
+What a route lets be done is what it declares (`domain.permissions`); this dependency asks the table about that and
+nothing else, so that a route cannot ask for less than it declares.
+"""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.api.houses import CurrentHouse
+from app.domain.permissions import declared
+from app.kit.database import read_session, write_session
+from app.kit.errors import Unauthenticated
+from app.usecases.sessions import Arrival, Visitor, needs_touch, require_visitor, touch
+
+_LONGEST_TOKEN = 200
+_bearer = HTTPBearer(auto_error=False, scheme_name="session", description="a token from one of the doors under /auth")
+
+Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+
+
+def arrival_of(request: Request, sent: Sent) -> Arrival:
+    """How a request comes to a door."""
+    return Arrival(
+        network=request.client.host if request.client else "",
+        agent=request.headers.get("User-Agent", ""),
+        old_token=token_in(sent),
+    )
+
+
+def token_in(sent: HTTPAuthorizationCredentials | None) -> str | None:
+    """The token that a request brings, if it can be one."""
+    return None if sent is None or not 0 < len(sent.credentials) <= _LONGEST_TOKEN else sent.credentials
+
+
+def visitor_of(request: Request, house: CurrentHouse, sent: Sent) -> Visitor:
+    """Who calls, if they may do what the route declares.
+
+    Raises:
+        Unauthenticated: the request brings no token, or none that is good.
+        Forbidden: their role does no such thing.
+        SetupDue: they have first to choose a password and a second factor.
+        FactorStale: they have to show the second factor again.
+    """
+    action = declared(request.scope["endpoint"])
+    if action is None:  # the application does not start with such a route
+        raise Unauthenticated
+    now = house.clock.now()
+    with read_session(house.engine) as session:
+        visitor = require_visitor(session, token_in(sent), action, now=now)
+        is_due = needs_touch(session, visitor, now=now)
+    if is_due:
+        with write_session(house.engine) as session:
+            touch(session, visitor, now=now)
+    return visitor
+
+
+CurrentArrival = Annotated[Arrival, Depends(arrival_of)]
+CurrentVisitor = Annotated[Visitor, Depends(visitor_of)]
