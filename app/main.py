@@ -66,7 +66,6 @@ def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
             Middleware(
                 SecurityHeaders,
                 https=house.settings.effective_public_url.startswith("https://"),
-                bare_paths=DATA_PATHS,
             ),
             Middleware(HeadAsGet),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),

@@ -5,6 +5,7 @@ has changed: on a village line that saves most of the second look.
 """
 
 import hashlib
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,16 @@ from app.web.assets import asset_url
 _FRAME_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
 UNKEPT_HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
 """Of what lies behind a secret address: no copy stays, and no search engine lists it."""
+
+
+# A script or a sheet runs only where this answer has named it: not what somebody has put into a page, nor anything else
+# that may come to lie on this site. Nothing is made of text at run time (Trusted Types).
+_POLICY = (
+    "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src 'self' data:; "
+    "connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
+_NONCE_BYTES = 16
 
 
 def _build_environment() -> Environment:
@@ -46,40 +57,51 @@ def render(
     `asks`: the page holds a question, so it sets the empty cookie where there is none, to find out whether it stays.
     `kept`: browsers may keep a copy; not where the page's address is a secret of one person.
     """
-    answers = read_answers(request)
-    text = _ENVIRONMENT.get_template(template).render(answers=answers, here=_here(request), **values)
-    response = _answer_page(request, text, status=status) if kept else _answer_unkept(text, status=status)
+    answers, nonce = read_answers(request), secrets.token_urlsafe(_NONCE_BYTES)
+    text = _ENVIRONMENT.get_template(template).render(answers=answers, here=_here(request), nonce=nonce, **values)
+    if kept:
+        response = _answer_page(request, text, status=status, nonce=nonce)
+    else:
+        response = _answer_unkept(text, status=status, nonce=nonce)
     if asks and not keeps_answers(request):
         write_answers(response, Answers(), secure=request.url.scheme == "https")
     return response
 
 
-def _answer_page(request: Request, text: str, *, status: int) -> Response:
+def _answer_page(request: Request, text: str, *, status: int, nonce: str) -> Response:
+    headers = {**_FRAME_HEADERS, **_policy(nonce)}
     if status != 200:
-        return HTMLResponse(text, status, headers=_FRAME_HEADERS)
-    # Weak: the middleware that compresses changes the bytes and not the page.
-    etag = f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
-    headers = {**_FRAME_HEADERS, "ETag": etag}
+        return HTMLResponse(text, status, headers=headers)
+    # Weak: the middleware that compresses changes the bytes and not the page. The nonce is no part of the page: a copy
+    # that is still good is shown again with its own, under the policy that came with it.
+    etag = f'W/"{hashlib.sha256(text.replace(nonce, "").encode()).hexdigest()[:24]}"'
     if etag in {known.strip() for known in request.headers.get("If-None-Match", "").split(",")}:
-        return Response(status_code=304, headers=headers)
-    return HTMLResponse(text, headers=headers)
+        return Response(status_code=304, headers={**_FRAME_HEADERS, "ETag": etag})
+    return HTMLResponse(text, headers={**headers, "ETag": etag})
 
 
-def _answer_unkept(text: str, *, status: int) -> Response:
-    return HTMLResponse(text, status, headers={**_FRAME_HEADERS, **UNKEPT_HEADERS})
+def _answer_unkept(text: str, *, status: int, nonce: str) -> Response:
+    return HTMLResponse(text, status, headers={**_FRAME_HEADERS, **_policy(nonce), **UNKEPT_HEADERS})
+
+
+def _policy(nonce: str) -> dict[str, str]:
+    return {"Content-Security-Policy": _POLICY.format(nonce=nonce)}
 
 
 def render_problem(request: Request, fault: Fault) -> HTMLResponse:
     """A fault as a page in words a person understands. A field's own message is shown where there is one."""
     messages = [field.message for field in getattr(fault, "fields", ())]
+    nonce = secrets.token_urlsafe(_NONCE_BYTES)
     text = _ENVIRONMENT.get_template("problem.html").render(
         answers=read_answers(request),
         here="/",
+        nonce=nonce,
         title=fault.title,
         messages=messages or ([fault.detail] if fault.detail else []),
         status=fault.status,
     )
-    return HTMLResponse(text, fault.status, headers={**fault.headers, **_FRAME_HEADERS, "Cache-Control": "no-store"})
+    headers = {**fault.headers, **_FRAME_HEADERS, **_policy(nonce), "Cache-Control": "no-store"}
+    return HTMLResponse(text, fault.status, headers=headers)
 
 
 def see_other(request: Request, path: str, *, answers: Answers | None = None) -> Response:

@@ -121,12 +121,28 @@ async def test_every_field_has_a_label(reader: httpx.AsyncClient, street: House)
                 assert each["aria-describedby"] in described, path
 
 
-async def test_the_policy_for_pages_is_strict(reader: httpx.AsyncClient) -> None:
-    answer = await reader.get("/")
-    policy = answer.headers["Content-Security-Policy"]
-    assert "default-src 'self'" in policy
-    assert "unsafe" not in policy
-    assert answer.headers["Referrer-Policy"] == "same-origin"  # no-referrer would blank the Origin of our own forms
+async def test_a_page_runs_only_what_it_names_by_a_nonce_of_its_own(reader: httpx.AsyncClient) -> None:
+    nonces = set()
+    for path in ("/", "/", "/no-such-page"):
+        answer = await reader.get(path, headers={"Accept": "text/html"})
+        policy = answer.headers["Content-Security-Policy"]
+        (nonce,) = set(re.findall(r"'nonce-([\w-]{22})'", policy))
+        nonces.add(nonce)
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        page = Document(answer.text)
+        named = [*page.all("script"), *page.all("link", rel="stylesheet")]
+        assert [each.get("nonce") for each in named if each.get("type") != "application/ld+json"] == [nonce] * 2
+        assert answer.headers["Referrer-Policy"] == "same-origin"  # no-referrer would blank the Origin of our own forms
+    assert len(nonces) == 3
+
+
+async def test_a_page_that_has_not_changed_keeps_the_policy_of_its_copy(reader: httpx.AsyncClient) -> None:
+    first = await reader.get("/about")
+    again = await reader.get("/about", headers={"If-None-Match": first.headers["ETag"]})
+    assert again.status_code == 304
+    # The copy bears the first nonce, which a new policy would not name.
+    assert "Content-Security-Policy" not in again.headers
 
 
 async def test_static_files_are_named_by_their_content_and_kept_for_ever(reader: httpx.AsyncClient) -> None:
