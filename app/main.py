@@ -21,6 +21,7 @@ from app.api.cards import Fragments
 from app.api.gates import BodyLimit, HeadAsGet, LastResort, SecurityHeaders
 from app.api.metrics import Metrics, RequestCounter
 from app.api.problems import answer_problem, extra_headers, fault_of
+from app.api.rates import RateLimits
 from app.api.routes import DATA_PATHS, ROUTERS
 from app.background.loops import Loop, running
 from app.background.refresh import refresh_loop
@@ -66,6 +67,14 @@ def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
             Middleware(
                 SecurityHeaders,
                 https=house.settings.effective_public_url.startswith("https://"),
+            ),
+            Middleware(
+                RateLimits,
+                now=house.clock.now,
+                answer=_answer_error,
+                reads=house.settings.reads_a_minute,
+                writes=house.settings.writes_a_minute,
+                unlimited=house.unlimited_networks,
             ),
             Middleware(HeadAsGet),
             Middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5),

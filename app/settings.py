@@ -4,6 +4,7 @@ Production is another contract than a demo: with `JIUJIN_ENV=production` nothing
 service does not start until every invariant holds; `load_settings` names all that do not at once.
 """
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -63,6 +64,12 @@ class Settings(BaseSettings):
     public_url: str | None = Field(None, validation_alias="JIUJIN_PUBLIC_URL")
     # Whose X-Forwarded-* headers are believed: addresses and networks, separated by commas.
     trusted_proxies: str = Field("127.0.0.1", validation_alias="JIUJIN_TRUSTED_PROXIES")
+
+    # How many requests one network may send a minute to one process, and whose are not counted (a load balancer that
+    # hides addresses, a station): addresses and networks, separated by commas.
+    reads_a_minute: int = Field(1_200, ge=1, le=1_000_000, validation_alias="JIUJIN_READS_A_MINUTE")
+    writes_a_minute: int = Field(240, ge=1, le=1_000_000, validation_alias="JIUJIN_WRITES_A_MINUTE")
+    unlimited_networks: str = Field("", validation_alias="JIUJIN_UNLIMITED_NETWORKS")
 
     # A gateway that speaks our own shape (docs/channels.md), for text messages and for voice.
     sms_url: str | None = Field(None, validation_alias="JIUJIN_SMS_URL")
@@ -140,6 +147,8 @@ class Settings(BaseSettings):
             found.append("DATABASE_URL 要以 postgresql:// 或 sqlite:/// 开头")
         if self.public_url is not None and not _is_web_address(self.public_url):
             found.append("JIUJIN_PUBLIC_URL 要是完整的网址，如 https://job.example.gov.cn")
+        if not _are_networks(self.unlimited_networks):
+            found.append("JIUJIN_UNLIMITED_NETWORKS 要填地址或网段，用逗号隔开，如 10.1.2.3,10.8.0.0/16")
         for group in _PROVIDERS:
             missing = [_variable(name) for name in group if getattr(self, name) is None]
             if missing and len(missing) < len(group):
@@ -254,6 +263,16 @@ def _backend(url: str) -> str:
 def _password(url: str) -> str | None:
     """The password in a database URL; None where it comes from elsewhere: socket, certificate, password file."""
     return urlsplit(url).password
+
+
+def _are_networks(text: str) -> bool:
+    try:
+        for part in text.split(","):
+            if part.strip():
+                ip_network(part.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _is_web_address(url: str) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,6 +36,7 @@ from app.kit.database import open_engine, read_session, write_session
 from app.kit.errors import Busy
 from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digests, load_key_ring, load_or_create_key_ring, read_key_ring
 from app.kit.migrations import SchemaState, check
+from app.kit.networks import Network, network_of, read_networks
 from app.settings import AgreedSettings, Settings, SettingsUnusable, load_settings
 from app.store.tables import METADATA
 from app.usecases.areas import list_children
@@ -152,7 +152,12 @@ class House:
 
         Only another network is another reporter: whatever else a request says of itself its sender may choose.
         """
-        return keyed_digests(self.keys, _network_of(address), purpose="posting_report")
+        return keyed_digests(self.keys, network_of(address), purpose="posting_report")
+
+    @property
+    def unlimited_networks(self) -> tuple[Network, ...]:
+        """The networks whose requests are not counted."""
+        return read_networks(self.settings.unlimited_networks)
 
     def close(self) -> None:
         """Give the database connections back."""
@@ -415,14 +420,3 @@ def _require_no_ring_needed(path: Path, engine: Engine) -> None:
         raise KeysLost(
             f"密钥文件 {path.resolve()} 不见了，数据库里的姓名和电话是用它加密的：请把备份放回原处。现在什么也没有改动"
         )
-
-
-def _network_of(address: str) -> str:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        # A household is given a whole /64 and its devices change their address in it every day (RFC 8981).
-        return str(parsed.ipv4_mapped or IPv6Address(int(parsed) >> 64 << 64))
-    return str(parsed)

@@ -81,6 +81,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         JIUJIN_HOST="::",
         JIUJIN_PORT="80",
         JIUJIN_TRUSTED_PROXIES="10.0.0.0/8",
+        JIUJIN_READS_A_MINUTE="5",
+        JIUJIN_WRITES_A_MINUTE="3",
+        JIUJIN_UNLIMITED_NETWORKS="10.8.0.0/16",
         JIUJIN_LOG_LEVEL="WARNING",
         JIUJIN_LOG_FORMAT="plain",
         JIUJIN_ACCESS_LOG="false",
@@ -99,6 +102,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         "host": "::",
         "port": 80,
         "trusted_proxies": "10.0.0.0/8",
+        "reads_a_minute": 5,
+        "writes_a_minute": 3,
+        "unlimited_networks": "10.8.0.0/16",
         "log_level": "WARNING",
         "log_format": "plain",
         "access_log": False,
@@ -145,7 +151,11 @@ def test_a_bad_value_from_the_command_line_is_named_by_its_variable() -> None:
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("DATABASE_URL", "mysql://localhost/jiujin"), ("JIUJIN_PUBLIC_URL", "job.example.gov.cn")],
+    [
+        ("DATABASE_URL", "mysql://localhost/jiujin"),
+        ("JIUJIN_PUBLIC_URL", "job.example.gov.cn"),
+        ("JIUJIN_UNLIMITED_NETWORKS", "10.0.0.0/8,here"),
+    ],
 )
 def test_a_contradiction_is_refused_in_a_demo_too(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(variable, value)

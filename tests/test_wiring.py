@@ -352,7 +352,7 @@ def test_production_sends_nothing_that_was_not_set_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("agreed", "said"),
     [
-        (AGREED.replace("push", "pusch"), "“pusch”不是我们的模板，只有push、push_link"),
+        (AGREED.replace("push", "pusch"), "“pusch”不是我们的模板，只有code、push、push_link"),
         (AGREED.replace('"pay": ', '"salary": '), "“push”没有salary这一项"),
     ],
 )
