@@ -20,15 +20,18 @@ from app.kit.database import read_session, write_session
 from app.usecases.postings import count_postings
 from app.wiring import House, bind_keys, is_reference_loaded
 
+DemoWorkers = Annotated[
+    int | None, typer.Option(min=0, max=10_000_000, help="演示数据里生成多少名求职者", show_default=False)
+]
+DemoPostings = Annotated[
+    int | None, typer.Option(min=0, max=10_000_000, help="演示数据里生成多少个岗位", show_default=False)
+]
+
 
 def seed_demo(
     *,
-    workers: Annotated[
-        int | None, typer.Option(min=0, max=10_000_000, help="生成多少名求职者", show_default=False)
-    ] = None,
-    postings: Annotated[
-        int | None, typer.Option(min=0, max=10_000_000, help="生成多少个岗位", show_default=False)
-    ] = None,
+    workers: DemoWorkers = None,
+    postings: DemoPostings = None,
     rng_seed: Annotated[
         int | None, typer.Option(min=0, max=2**63 - 1, help="随机种子：同样的种子生成同样的数据", show_default=False)
     ] = None,
@@ -52,7 +55,7 @@ def seed_demo(
         answer(counts, words, as_json=as_json)
 
 
-def fill_demo_if_empty(house: House) -> None:
+def fill_demo_if_empty(house: House, *, workers: int | None = None, postings: int | None = None) -> None:
     """Load the demo into a database without a posting, or finish one that was broken off; never in production.
 
     Generated rows without samples are what a start leaves behind that was stopped between the two.
@@ -62,7 +65,7 @@ def fill_demo_if_empty(house: House) -> None:
     with read_session(house.engine) as session:
         origins = {count.origin for count in count_postings(session)}
     if not origins:
-        _generate(house)
+        _generate(house, workers=workers, postings=postings)
     if not origins or origins == {PostingOrigin.GENERATED}:
         _import_samples(house)
 

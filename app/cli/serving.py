@@ -22,7 +22,7 @@ from app.background.plans import plan_loop
 from app.background.sealing import sealing_loop
 from app.background.sequencing import sequencing_loop
 from app.cli.databases import fill_reference, require_current_schema, taking_turns
-from app.cli.demo import fill_demo_if_empty
+from app.cli.demo import DemoPostings, DemoWorkers, fill_demo_if_empty
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, stopping_on_sigterm, tell
 from app.kit.logs import configure_logging
 from app.kit.migrations import upgrade
@@ -36,14 +36,22 @@ _BACKLOG = 2_048
 _LEAVE_S = 10
 
 
-def up(*, host: Host = None, port: Port = None, data: DataFolder = None, as_json: AsJson = False) -> None:
+def up(
+    *,
+    host: Host = None,
+    port: Port = None,
+    workers: DemoWorkers = None,
+    postings: DemoPostings = None,
+    data: DataFolder = None,
+    as_json: AsJson = False,
+) -> None:
     """Migrate, load what is missing, serve and run the loops, all in one process; safe to run again."""
     with at_work(as_json=as_json, data=data, host=host, port=port) as house, stopping_on_sigterm(), _bound(house) as at:
         with taking_turns(house):
             upgrade(house.engine)
             bind_keys(house)
             fill_reference(house)
-            fill_demo_if_empty(house)
+            fill_demo_if_empty(house, workers=workers, postings=postings)
         tell("正在建立岗位索引…")
         ready = replace(house, matchmaker=load_matchmaker(house))
         _serve(ready, at, loops=work_loops(house), as_json=as_json)

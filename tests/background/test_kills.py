@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from app.kit.keys import new_key_ring
 
-SIZE = int(os.environ.get("JIUJIN_KILLS", "20"))
+SIZE = int(os.environ.get("JIUJIN_KILLS", "8"))
 """How many kills; a hundred pushes for each. What is shown once is shown with 200."""
 
 

@@ -91,7 +91,14 @@ def numbers(url: str) -> dict[tuple[str, str], int]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+# Each database and each signal once: a process takes ten seconds to come up.
+IN_TURN = pytest.mark.parametrize(
+    ("backend", "number"), [("sqlite", signal.SIGTERM), ("postgresql", signal.SIGINT)], indirect=["backend"]
+)
+SMALL = ("--workers", "300", "--postings", "1500")
+
+
+@IN_TURN
 def test_serve_says_where_it_is_and_stops_cleanly(
     begin: Begin, house: House, free_port: int, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -163,7 +170,8 @@ def test_work_runs_the_loops_and_nothing_else(begin: Begin, house: House, tmp_pa
 
 
 def test_two_who_start_at_once_load_once_and_a_third_adds_nothing(begin: Begin, tmp_path: Path) -> None:
-    both = [begin("up", "--port", str(free()), "--data", str(tmp_path), "--json") for _ in range(2)]
+    # What a newcomer gets, 20,000 postings, comes up in `.ci/smoke`.
+    both = [begin("up", "--port", str(free()), *SMALL, "--data", str(tmp_path), "--json") for _ in range(2)]
     for process in both:
         told = process.event("serving")
         assert told["data"] == str(tmp_path.resolve())
@@ -192,7 +200,7 @@ def test_two_who_start_at_once_load_once_and_a_third_adds_nothing(begin: Begin, 
     assert sorted(acts) == ["import_postings", "load_demo", "load_reference"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@IN_TURN
 def test_who_waits_for_another_s_loading_can_be_stopped(
     begin: Begin, database: Engine, free_port: int, tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -18,7 +18,7 @@ import pytest
 from matching import Match, MatchIndex, Opening, OpeningTable, Seeker
 from tests.matching.markets import TODAY, make_market, place_at, plain_opening, plain_seeker, seeded
 
-SECONDS = 30
+SECONDS = 10
 READERS, WRITERS = 4, 2
 BATCHES, SIZE = 3, 24  # batches of each writer, postings of each batch: half for the one person, half for the other
 LEAST_SEEN = 5  # marks that each reader must have met, however slow the machine
@@ -212,7 +212,7 @@ def test_no_reader_ever_sees_half_a_change_and_nothing_is_lost(monkeypatch: pyte
 
 # --- a file that others have open -------------------------------------------------------------------------------------
 
-VERSIONS = 5  # that the other process must meet before it ends
+VERSIONS = 3  # that the other process must meet before it ends
 
 READING = """
 import sys
