@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount
+from starlette.routing import BaseRoute, Match, Mount
 
 from app.api.cards import Fragments
 from app.api.gates import BodyLimit, HeadAsGet, LastResort, SecurityHeaders
@@ -130,4 +130,20 @@ async def _answer_error(request: Request, error: Exception) -> Response:
         page = render_problem(request, fault_of(error))
         page.headers.update(extra_headers(error))
         return page
-    return answer_problem(request, error)
+    answer = answer_problem(request, error)
+    if answer.status_code == 405:
+        # The framework names the methods of the first route that has this path, and another may have more.
+        answer.headers["Allow"] = ", ".join(_allowed_methods(request))
+    return answer
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """The methods for which a path has a route (RFC 9110, 15.5.6)."""
+    app: FastAPI = request.app
+    asked = ({**request.scope, "method": method} for method in _METHODS)
+    return [
+        scope["method"] for scope in asked if any(route.matches(scope)[0] is Match.FULL for route in app.router.routes)
+    ]
+
+
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.answers import private_answer, told_at
@@ -16,7 +16,7 @@ from app.api.auth import LET_IN
 from app.api.bodies import StrictBody, body_of, documents
 from app.api.houses import CurrentHouse
 from app.api.idempotency import Key, answer_once
-from app.api.parameters import AreaCode, PageSize, PageToken, Readable, none_if_empty
+from app.api.parameters import AreaCode, PageSize, PageToken, Readable
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
 from app.api.visitors import CurrentVisitor
 from app.domain.permissions import Action, Role, permits
@@ -44,14 +44,13 @@ _WRITE = (*LET_IN, FactorStale, Invalid, BadJson, BodyTooLarge, MediaTypeUnsuppo
 
 _CODE = r"[A-Za-z0-9-]{1,40}"
 Code = Annotated[str, Path(pattern=f"^{_CODE}$")]
-District = Annotated[AreaCode | None, BeforeValidator(none_if_empty)]
 
 
 class PostHeld(StrictBody):
     """A role, and where a clerk or an officer works."""
 
     role: Role = Field(strict=False)
-    district: District = None
+    district: AreaCode | None = None
 
 
 class AccountMade(PostHeld):

@@ -3,12 +3,12 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.answers import public_answer
 from app.api.houses import CurrentHouse
-from app.api.parameters import AreaCode, Day, PageSize, PageToken, none_if_empty
+from app.api.parameters import AreaCode, Day, EmptyIsNone, PageSize, PageToken
 from app.api.problems import declares
 from app.domain.areas import AreaLevel, Precision, is_area_code
 from app.domain.permissions import Action, permits
@@ -22,9 +22,7 @@ router = APIRouter(prefix="/api/v1", tags=["areas"])
 # Divisions change a few times a year.
 _MAX_AGE_S = 300
 
-_On = Annotated[
-    Day | None, BeforeValidator(none_if_empty), Query(description="the day to look at; today when left out")
-]
+_On = Annotated[Day | None, EmptyIsNone, Query(description="the day to look at; today when left out")]
 
 
 class AreaPlace(BaseModel):
@@ -74,7 +72,7 @@ def list_areas(
     *,
     request: Request,
     house: CurrentHouse,
-    parent: Annotated[AreaCode | None, BeforeValidator(none_if_empty), Query()] = None,
+    parent: Annotated[AreaCode | None, EmptyIsNone, Query()] = None,
     on: _On = None,
     page_token: PageToken = None,
     page_size: PageSize = 100,

@@ -7,21 +7,21 @@ or a clerk lets in who has none (`/kiosk/sessions`).
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.answers import private_answer, told_at
 from app.api.bodies import StrictBody, body_of, documents
 from app.api.houses import CurrentHouse
-from app.api.parameters import Readable, WholeNumber
+from app.api.parameters import Id, Readable
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
 from app.api.visitors import CurrentArrival, CurrentVisitor
 from app.domain.accounts import LONGEST_PASSWORD
 from app.domain.permissions import Action, Role, permits
 from app.domain.phone_codes import GOOD_FOR, CodePurpose
 from app.domain.sessions import LetInBy
-from app.kit.database import HIGHEST_ID, read_session, write_session
+from app.kit.database import read_session, write_session
 from app.kit.errors import Busy, Forbidden, Invalid, TooManyRequests, Unauthenticated
 from app.usecases.accounts import (
     FactorWrong,
@@ -67,7 +67,7 @@ Ticket = Annotated[str, Field(min_length=16, max_length=100, pattern=r"^[\w-]+$"
 class CodeAsked(StrictBody):
     """Ask for a code. `device` tells one device from another where a client can say so."""
 
-    phone: Annotated[str, Field(max_length=30), Readable]
+    phone: Annotated[str, Field(pattern=r"^1[3-9][0-9]{9}$", description="eleven digits")]
     purpose: CodePurpose = Field(default=CodePurpose.SEEKER, strict=False)
     device: Annotated[str, Field(min_length=16, max_length=64, pattern=r"^[\w-]+$")] | None = None
 
@@ -315,9 +315,6 @@ class EndedOut(BaseModel):
     ended: int
 
 
-SessionId = Annotated[WholeNumber, Path(ge=1, le=HIGHEST_ID)]
-
-
 @router.get(
     "/sessions",
     response_model=SessionsOut,
@@ -339,7 +336,7 @@ def show_sessions(house: CurrentHouse, visitor: CurrentVisitor) -> Response:
     summary="Log out, or kick somebody out",
 )
 @permits(Action.END_OWN_SESSIONS)
-def end_session(house: CurrentHouse, visitor: CurrentVisitor, session_id: SessionId) -> Response:
+def end_session(house: CurrentHouse, visitor: CurrentVisitor, session_id: Id) -> Response:
     """End one session of one's own at once."""
     with write_session(house.engine) as session:
         end_own_login(session, visitor, login_id=session_id, now=house.clock.now())

@@ -8,12 +8,12 @@ from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.answers import private_answer
 from app.api.houses import CurrentHouse
-from app.api.parameters import AreaCode, PageSize, PageToken, Readable, none_if_empty
+from app.api.parameters import AreaCode, EmptyIsNone, PageSize, PageToken, Readable
 from app.api.problems import declares
 from app.api.staff import CurrentStaff
 from app.domain.obligations import DutyState
@@ -116,10 +116,8 @@ def show_due(
     house: CurrentHouse,
     staff: CurrentStaff,
     by: DueBy = DueBy.PERSON,
-    district: Annotated[AreaCode | None, BeforeValidator(none_if_empty), Query()] = None,
-    broker: Annotated[
-        Annotated[str, Field(max_length=40), Readable] | None, BeforeValidator(none_if_empty), Query()
-    ] = None,
+    district: Annotated[AreaCode | None, EmptyIsNone, Query()] = None,
+    broker: Annotated[Annotated[str, Field(max_length=40), Readable] | None, EmptyIsNone, Query()] = None,
     page_token: PageToken = None,
     page_size: PageSize = 20,
 ) -> Response:

@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 
 import orjson
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response, StreamingResponse
 
 from app.api.answers import OPEN_TO_ALL
 from app.api.cards import posting_out
 from app.api.houses import CurrentHouse
-from app.api.parameters import none_if_empty
+from app.api.parameters import EmptyIsNone
 from app.api.problems import declares
 from app.domain.permissions import Action, permits
 from app.kit.database import HIGHEST_ID, read_session
@@ -68,8 +68,8 @@ class ClosedOut(BaseModel):
 def stream_postings(
     house: CurrentHouse,
     since: Annotated[
-        Annotated[str, Field(max_length=200)] | None,
-        BeforeValidator(none_if_empty),
+        Annotated[str, Field(max_length=200, json_schema_extra={"format": "page-token"})] | None,
+        EmptyIsNone,
         Query(description="`Jiujin-Next-Since` of the call before; everything when left out"),
     ] = None,
 ) -> Response:

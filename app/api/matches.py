@@ -48,10 +48,27 @@ _EXAMPLE: dict[str, JsonValue] = {
 }
 
 
+# A set in Python is told as a list whose items differ; what stands twice is taken once.
+_TWICE_IS_ONCE: dict[str, JsonValue] = {"uniqueItems": False}
+
+
 class Home(StrictBody):
     """Where the person lives: the code of a township or district, or a point in degrees WGS-84."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["township"]}, {"required": ["lon", "lat"]}]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {
+                    "required": ["township"],
+                    "properties": {"township": {"type": "string"}, "lon": {"type": "null"}, "lat": {"type": "null"}},
+                },
+                {
+                    "required": ["lon", "lat"],
+                    "properties": {"township": {"type": "null"}, "lon": {"type": "number"}, "lat": {"type": "number"}},
+                },
+            ]
+        }
+    )
 
     township: AreaCode | None = None
     lon: float | None = Field(default=None, ge=-180, le=180)
@@ -85,13 +102,13 @@ class MatchProfile(StrictBody):
     skills: Annotated[str, Field(max_length=200), Readable] = Field(
         default="", description="what the person can do, in their own words"
     )
-    certificates: frozenset[_Words] = Field(default=frozenset(), max_length=20)
+    certificates: frozenset[_Words] = Field(default=frozenset(), max_length=20, json_schema_extra=_TWICE_IS_ONCE)
     education: Education | None = None
     experience_years: int | None = Field(default=None, ge=0, le=80)
     pay_min_yuan_month: int | None = Field(default=None, ge=0, le=200_000)
     max_km: float = Field(default=30.0, gt=0, le=2_000)
-    kinds: frozenset[PostingKind] = frozenset()
-    limits: frozenset[Limit] = frozenset()
+    kinds: frozenset[PostingKind] = Field(default=frozenset(), json_schema_extra=_TWICE_IS_ONCE)
+    limits: frozenset[Limit] = Field(default=frozenset(), json_schema_extra=_TWICE_IS_ONCE)
     home_by: int | None = Field(default=None, ge=0, le=24, description="hour by which the person must be home")
     available_on: Day | None = None
     k: int = Field(default=10, ge=1, le=_LONGEST_LIST, description="how long the list may be")

@@ -6,13 +6,24 @@ seconds); what stands here takes one spelling. An empty parameter counts as not 
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import date
 from typing import Annotated, Any
 
+from annotated_types import GroupedMetadata
 from fastapi import Path, Query
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import no_info_before_validator_function
 
 from app.api.problems import refusal
 from app.domain.areas import AREA_CODE_PATTERN, is_area_code
@@ -44,13 +55,24 @@ def _read_day(value: Any) -> date:
     raise refusal("date_parsing", "要写成 2026-12-01 这样的日期")
 
 
-def none_if_empty(value: Any) -> Any:
-    """`?q=` says as much as leaving it out."""
-    return None if value == "" else value
+class _EmptyIsNone:
+    """`?q=` says as much as leaving it out. Stands beside a type that may be None."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(lambda value: None if value == "" else value, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """As in a query string, which knows no null: the empty text."""
+        told = handler(schema)
+        empty: JsonSchemaValue = {"type": "string", "maxLength": 0}
+        return {**told, "anyOf": [empty if each == {"type": "null"} else each for each in told["anyOf"]]}
+
+
+EmptyIsNone = _EmptyIsNone()
 
 
 def without_empty(values: Any) -> Any:
-    """As `none_if_empty`, for a parameter that may stand several times."""
+    """As `EmptyIsNone`, for a parameter that may stand several times."""
     return [value for value in values if value != ""] if isinstance(values, list) else values
 
 
@@ -67,26 +89,58 @@ def _readable(text: str) -> str:
 _WholeText = _spelled(r"\d{1,18}", "int_parsing", "要填整数")
 _DecimalText = _spelled(r"\d{1,9}(?:\.\d{1,9})?", "float_parsing", "要填数字，如 20 或 2.5")
 
-WholeNumber = Annotated[int, BeforeValidator(_WholeText)]
-DecimalNumber = Annotated[float, BeforeValidator(_DecimalText)]
-Day = Annotated[date, BeforeValidator(_read_day), Field(ge=EARLIEST_DAY, le=LATEST_DAY)]
+# Limits stand before the reading of text: behind it the document would not tell them.
+_Kilometres = Annotated[
+    float,
+    Field(gt=0, le=2_000),
+    BeforeValidator(_DecimalText),
+    # More than nothing and no more than 2,000, in plain digits.
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^(?:0\.[0-9]{0,8}[1-9]|1?[1-9][0-9]{0,2}(?:\.[0-9]{1,9})?|2000)$",
+            "examples": ["20", "2.5"],
+        }
+    ),
+]
+Day = Annotated[
+    date,
+    Field(ge=EARLIEST_DAY, le=LATEST_DAY),
+    BeforeValidator(_read_day),
+    WithJsonSchema({"type": "string", "format": "day"}),
+]
 
-RadiusKm = Annotated[Annotated[DecimalNumber, Field(gt=0, le=2_000)] | None, BeforeValidator(none_if_empty), Query()]
+RadiusKm = Annotated[_Kilometres | None, EmptyIsNone, Query()]
 PageSize = Annotated[
-    WholeNumber, Query(ge=1, le=LARGEST_PAGE, description="how many items a page may have, 100 at most")
+    int,
+    Field(ge=1, le=LARGEST_PAGE),
+    BeforeValidator(_WholeText),
+    Query(description="how many items a page may have, 100 at most"),
 ]
 # Limits stand inside the union: on its outside pydantic would measure None and fail.
 PageToken = Annotated[
-    Annotated[str, Field(max_length=500)] | None,
-    BeforeValidator(none_if_empty),
+    Annotated[str, Field(max_length=500, json_schema_extra={"format": "page-token"})] | None,
+    EmptyIsNone,
     Query(description="`next_page_token` of the page before; opaque"),
 ]
-PostingId = Annotated[WholeNumber, Path(ge=1, le=HIGHEST_ID)]
+Id = Annotated[int, Field(ge=1, le=HIGHEST_ID), BeforeValidator(_WholeText), Path()]
+PostingId = Id
 
 # --- for bodies, too --------------------------------------------------------------------------------------------------
 
-Readable = AfterValidator(_readable)
-"""For text; stands behind the limits of length, or pydantic counts characters as items."""
+# The categories Cc but for tabs and line ends, and U+FFFD; halves of surrogate pairs are no text in JSON at all.
+_SHOWN = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffd]*$"
+
+
+class _Readable(GroupedMetadata):
+    """For text; stands behind the limits of length, or pydantic counts characters as items."""
+
+    def __iter__(self) -> Iterator[object]:
+        yield AfterValidator(_readable)
+        yield Field(json_schema_extra={"pattern": _SHOWN})
+
+
+Readable = _Readable()
 
 AreaCode = Annotated[
     str,
@@ -100,9 +154,12 @@ OccupationCode = Annotated[
 ]
 
 
+# An area's code, or longitude and latitude within their limits.
+_PLACE = rf"^(?:{AREA_CODE_PATTERN}|-?(?:180|1[0-7]\d|\d{{1,2}})(?:\.\d{{1,9}})?,-?(?:90|[0-8]?\d)(?:\.\d{{1,9}})?)$"
+
 Near = Annotated[
-    Annotated[str, Field(max_length=40)] | None,
-    BeforeValidator(none_if_empty),
+    Annotated[str, Field(max_length=40, json_schema_extra={"pattern": _PLACE})] | None,
+    EmptyIsNone,
     Query(
         description="an area's code, or longitude and latitude in degrees WGS-84",
         examples=["500237102", "109.88,31.08"],

@@ -16,6 +16,7 @@ from app.api.houses import CurrentHouse
 from app.api.idempotency import Key, answer_once
 from app.api.occupations import ResolvedOut, resolved_out
 from app.api.parameters import (
+    EmptyIsNone,
     Near,
     OccupationCode,
     PageSize,
@@ -23,7 +24,6 @@ from app.api.parameters import (
     PostingId,
     RadiusKm,
     Readable,
-    none_if_empty,
     place_of,
     without_empty,
 )
@@ -86,7 +86,7 @@ async def search_postings(
     radius_km: RadiusKm = None,
     q: Annotated[str, Query(max_length=60), Readable] = "",
     kind: _Kinds = [],  # noqa: B006  FastAPI copies it
-    occupation: Annotated[OccupationCode | None, BeforeValidator(none_if_empty), Query()] = None,
+    occupation: Annotated[OccupationCode | None, EmptyIsNone, Query()] = None,
     page_token: PageToken = None,
     page_size: PageSize = 20,
 ) -> Response:

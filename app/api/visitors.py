@@ -21,12 +21,13 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="session", description="a tok
 Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def arrival_of(request: Request, sent: Sent) -> Arrival:
-    """How a request comes to a door."""
+def arrival_of(request: Request) -> Arrival:
+    """How a request comes to a door. A token that it brings is ended there; it needs none."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return Arrival(
         network=request.client.host if request.client else "",
         agent=request.headers.get("User-Agent", ""),
-        old_token=token_in(sent),
+        old_token=token if scheme.lower() == "bearer" and 0 < len(token) <= _LONGEST_TOKEN else None,
     )
 
 

@@ -87,6 +87,8 @@ async def test_a_code_that_several_took_over_names_them(still: httpx.AsyncClient
 async def test_a_405_names_what_is_allowed(still: httpx.AsyncClient) -> None:
     assert (await still.delete("/api/v1/areas")).headers["allow"] == "GET"
     assert (await still.get("/api/v1/match")).headers["allow"] == "POST"
+    # Two routes of one path.
+    assert (await still.put("/api/v1/auth/sessions")).headers["allow"] == "GET, DELETE"
 
 
 QUERIES = [
