@@ -26,6 +26,7 @@ from app.api.routes import DATA_PATHS, ROUTERS
 from app.background.loops import Loop, running
 from app.background.refresh import refresh_loop
 from app.domain.permissions import TABLE, declared
+from app.domain.viewers import NOBODY
 from app.kit.errors import Fault
 from app.kit.logs import AccessLog
 from app.usecases.matchmaking import Matchmaker
@@ -47,7 +48,7 @@ def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with running((refresh_loop(app.state.house, take_in), *loops), house):
+        async with running((refresh_loop(house, take_in), *loops), house):
             yield
 
     metrics = Metrics(lambda: current_house(app))
@@ -87,7 +88,8 @@ def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
             RequestValidationError: _answer_error,
         },
     )
-    app.state.house = house
+    # Whoever comes in sees nobody's rows, until a route has found out who they are and narrows or widens its house.
+    app.state.house = house.seen_by(NOBODY)
     app.state.metrics = metrics
     app.state.fragments = Fragments()
     for router in ROUTERS:

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
 
     # Secret, because it carries a password; None is the SQLite file in `data`.
     database_url: SecretStr | None = Field(None, validation_alias="DATABASE_URL")
+    # Under whom `jiujin db upgrade` migrates where the service connects as a role that owns nothing; None: as itself.
+    owner_database_url: SecretStr | None = Field(None, validation_alias="JIUJIN_OWNER_DATABASE_URL")
     db_pool_size: int = Field(4, ge=1, le=100, validation_alias="JIUJIN_DB_POOL_SIZE")
     db_statement_timeout_ms: int = Field(15_000, ge=0, le=3_600_000, validation_alias="JIUJIN_DB_STATEMENT_TIMEOUT_MS")
     db_lock_timeout_ms: int = Field(5_000, ge=1, le=600_000, validation_alias="JIUJIN_DB_LOCK_TIMEOUT_MS")
@@ -149,6 +151,12 @@ class Settings(BaseSettings):
             found.append("JIUJIN_PUBLIC_URL 要是完整的网址，如 https://job.example.gov.cn")
         if not _are_networks(self.unlimited_networks):
             found.append("JIUJIN_UNLIMITED_NETWORKS 要填地址或网段，用逗号隔开，如 10.1.2.3,10.8.0.0/16")
+        owner = self.owner_database_url
+        if owner is not None and {
+            _backend(owner.get_secret_value()),
+            _backend(self.effective_database_url),
+        } != {"postgresql"}:
+            found.append("JIUJIN_OWNER_DATABASE_URL 只在用 PostgreSQL 时设，要以 postgresql:// 开头")
         for group in _PROVIDERS:
             missing = [_variable(name) for name in group if getattr(self, name) is None]
             if missing and len(missing) < len(group):

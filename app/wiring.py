@@ -31,6 +31,7 @@ from app.domain.ledger import Channel
 from app.domain.phone_codes import CODE_TEMPLATE
 from app.domain.pushes import Sender
 from app.domain.templates import PUSH_TEMPLATES, SIGNATURE, push_by_link
+from app.domain.viewers import EVERYBODY, Viewer
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import open_engine, read_session, write_session
 from app.kit.errors import Busy
@@ -38,9 +39,18 @@ from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digests, load_key_ring,
 from app.kit.migrations import SchemaState, check
 from app.kit.networks import Network, network_of, read_networks
 from app.settings import AgreedSettings, Settings, SettingsUnusable, load_settings
+from app.store.row_keys import find_role, grant_to, list_weaknesses
+from app.store.scoping import PERSONAL_TABLES, scoped
 from app.store.tables import METADATA
 from app.usecases.areas import list_children
-from app.usecases.key_rings import KeyRingForeign, bind_key_ring, check_key_ring, is_ring_needed
+from app.usecases.key_rings import (
+    KeyRingForeign,
+    bind_key_ring,
+    check_key_ring,
+    is_ring_needed,
+    is_ring_told,
+    tell_ring,
+)
 from app.usecases.matchmaking import Matchmaker
 
 
@@ -63,6 +73,30 @@ class KeysForeign(HouseUnusable):
     """The key ring is not the one that the database is written with."""
 
     code = "keys_foreign"
+
+
+class RowsUnseen(HouseUnusable):
+    """PostgreSQL does not believe what this process signs, so that it would show it nobody's rows."""
+
+    code = "rows_unseen"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "数据库不认这套密钥签的名，一行人员数据也不会给：请先用表的主人运行 jiujin db upgrade（见 README），"
+            "再看两边的时钟是否相差超过五分钟、中间有没有连接池"
+        )
+
+
+class RowsUnguarded(HouseUnusable):
+    """The role that the service connects as could go past row-level security."""
+
+    code = "rows_unguarded"
+
+    def __init__(self, found: list[str]) -> None:
+        super().__init__(
+            f"{'；'.join(found)}：正式环境请给服务一个不是主人、没有特权的角色，"
+            "用 JIUJIN_OWNER_DATABASE_URL 运行 jiujin db upgrade（见 README）"
+        )
 
 
 class FolderUnwritable(HouseUnusable):
@@ -159,6 +193,10 @@ class House:
         """The networks whose requests are not counted."""
         return read_networks(self.settings.unlimited_networks)
 
+    def seen_by(self, viewer: Viewer) -> "House":
+        """The same house, with the same connections, in which transactions see a viewer's rows and nobody else's."""
+        return replace(self, engine=scoped(self.engine, viewer, keys=self.keys))
+
     def close(self) -> None:
         """Give the database connections back."""
         self.engine.dispose()
@@ -182,6 +220,8 @@ def open_house(**given: object) -> House:
 def build_house(settings: Settings) -> House:
     """Engine, key ring and clock for these settings; the matchmaker is loaded later, by `load_matchmaker`.
 
+    Its transactions see everybody's rows, as commands and loops must; who serves a request narrows it (`seen_by`).
+
     Raises:
         KeyRingUnusable: the key ring is missing or cannot be read.
         FolderUnwritable: the data folder or, in a demo, the key ring cannot be made.
@@ -203,10 +243,11 @@ def build_house(settings: Settings) -> House:
         # Without the cause: it quotes the URL, which may hold a password.
         raise HouseUnusable("DATABASE_URL 不是能用的数据库地址") from None
     clock = SystemClock()
+    keys = _open_key_ring(settings, engine)
     return House(
         settings=settings,
-        engine=engine,
-        keys=_open_key_ring(settings, engine),
+        engine=scoped(engine, EVERYBODY, keys=keys),
+        keys=keys,
         clock=clock,
         senders=build_senders(settings, clock),
         callbacks=build_callbacks(settings, clock),
@@ -365,16 +406,73 @@ def check_keys(house: House) -> None:
 def bind_keys(house: House) -> None:
     """Bind the migrated database to the key ring, before anything is written with it. Again, it changes nothing.
 
+    PostgreSQL is given what it checks the signed contexts of transactions with; that only the tables' owner can do.
+
     Raises:
         KeysForeign: the database is written with another ring; says what to do.
+        RowsUnseen: PostgreSQL does not know the newest key, and this role may not tell it.
     """
     with _telling_foreign_keys(house):
         with read_session(house.engine) as session:
             # A reader waits for nobody, and mostly there is nothing to write.
-            is_bound = check_key_ring(session, house.keys)
+            is_bound = is_ring_told(session) and check_key_ring(session, house.keys)
         if not is_bound:
-            with write_session(house.engine) as session:
+            with owning(house) as owner, write_session(owner) as session:
+                if not tell_ring(session, house.keys):
+                    raise RowsUnseen
                 bind_key_ring(session, house.keys)
+    with read_session(house.engine) as session:
+        if not is_ring_told(session):
+            raise RowsUnseen
+
+
+@contextmanager
+def owning(house: House) -> Iterator[Engine]:
+    """An engine connected as the owner of the tables, where that is another role than the service's; sees everybody."""
+    url = house.settings.owner_database_url
+    if url is None:
+        yield house.engine
+        return
+    try:
+        engine = open_engine(url.get_secret_value(), pool_size=1)
+    except (ArgumentError, ValueError):
+        raise HouseUnusable("JIUJIN_OWNER_DATABASE_URL 不是能用的数据库地址") from None
+    try:
+        yield scoped(engine, EVERYBODY, keys=house.keys)
+    finally:
+        engine.dispose()
+
+
+def grant_service(house: House) -> None:
+    """Give the role that the service connects as what it needs, where the tables belong to another one."""
+    if house.settings.owner_database_url is None:
+        return
+    with read_session(house.engine) as session:
+        role = find_role(session)
+    with owning(house) as owner, write_session(owner) as session:
+        if find_role(session) != role:
+            grant_to(session, role)
+
+
+def check_second_line(house: House) -> list[str]:
+    """What keeps row-level security from being a second line here, a Chinese sentence each; SQLite has none at all.
+
+    In a demo one role may own everything.
+    """
+    if house.engine.dialect.name != "postgresql":
+        return []
+    with read_session(house.engine) as session:
+        return list_weaknesses(session, PERSONAL_TABLES)
+
+
+def require_second_line(house: House) -> None:
+    """Refuse to serve a city past its second line.
+
+    Raises:
+        RowsUnguarded: in production the service's role could see or change what it must not; says everything at once.
+    """
+    if house.settings.is_production and (found := check_second_line(house)):
+        raise RowsUnguarded(found)
 
 
 @contextmanager

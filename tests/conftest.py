@@ -21,10 +21,14 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from sqlalchemy import URL, Engine
 from sqlalchemy.orm import Session
 
+from app.domain.viewers import EVERYBODY
 from app.kit.clock import FixedClock
-from app.kit.database import open_engine
+from app.kit.database import open_engine, write_session
 from app.kit.keys import KeyRing, new_key_ring
 from app.kit.migrations import upgrade
+from app.kit.row_contexts import row_keys
+from app.store.row_keys import grant_to, store_row_keys
+from app.store.scoping import scoped
 from tests import postgres
 
 BACKENDS = ("sqlite", "postgresql")
@@ -62,15 +66,38 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgres_server: URL) -> Iterator[str]:
-    """The name of a migrated PostgreSQL database, to be copied."""
+def postgres_roles(postgres_server: URL) -> Iterator[postgres.Roles]:
+    """Who owns the tables on that server, and as whom the service connects."""
+    with postgres.roles_on(postgres_server) as roles:
+        yield roles
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgres_server: URL, postgres_roles: postgres.Roles, key_ring: KeyRing) -> Iterator[str]:
+    """The name of a migrated PostgreSQL database, to be copied; it knows the keys of this run."""
     name = f"jiujin_template_{uuid4().hex[:12]}"
-    engine = open_engine(postgres.create_database(postgres_server, name))
+    postgres.create_database(postgres_server, name, owner=postgres_roles.owner.username)
+    engine = scoped(open_engine(postgres_roles.owner.set(database=name)), EVERYBODY, keys=key_ring)
     upgrade(engine)
+    with write_session(engine) as session:
+        grant_to(session, str(postgres_roles.service.username))
+        store_row_keys(session, row_keys(key_ring))
     # PostgreSQL copies only a database that nobody is connected to.
     engine.dispose()
     yield name
     postgres.drop_database(postgres_server, name)
+
+
+def open_copy(request: pytest.FixtureRequest, name: str, *, template: str) -> Engine:
+    """An engine over a copy of a PostgreSQL template, which sees everybody's rows.
+
+    Connected as the service's role; tests marked `owner` do as the server's superuser, whom nothing stops.
+    """
+    server: URL = request.getfixturevalue("postgres_server")
+    roles: postgres.Roles = request.getfixturevalue("postgres_roles")
+    postgres.create_database(server, name, template=template, owner=roles.owner.username)
+    whose = server if request.node.get_closest_marker("owner") else roles.service
+    return scoped(open_engine(whose.set(database=name)), EVERYBODY, keys=request.getfixturevalue("key_ring"))
 
 
 @pytest.fixture
@@ -106,10 +133,12 @@ def sqlite_database(sqlite_template: Path, tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def postgresql_database(postgres_server: URL, postgresql_template: str) -> Iterator[Engine]:
-    """A freshly migrated PostgreSQL database."""
+def postgresql_database(
+    request: pytest.FixtureRequest, postgres_server: URL, postgresql_template: str
+) -> Iterator[Engine]:
+    """A freshly migrated PostgreSQL database; as `open_copy` says."""
     name = f"jiujin_test_{uuid4().hex[:12]}"
-    engine = open_engine(postgres.create_database(postgres_server, name, template=postgresql_template))
+    engine = open_copy(request, name, template=postgresql_template)
     yield engine
     engine.dispose()
     postgres.drop_database(postgres_server, name)
@@ -211,6 +240,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare what the collection hook below marks, and count from nothing."""
     for marker in USED:
         config.addinivalue_line("markers", f"{marker}: set by itself on tests that use {marker}")
+    config.addinivalue_line("markers", "owner: on PostgreSQL as superuser, for what the service's role must not do")
     config.stash[_PASSED] = Counter()
     config.stash[_SKIPPED] = []
     config.pluginmanager.register(_Counting(config))

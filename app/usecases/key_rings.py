@@ -7,8 +7,10 @@ wrote in between nobody could sort out again. So it is refused before it writes.
 from sqlalchemy.orm import Session
 
 from app.kit.keys import KeyRing, key_checks
+from app.kit.row_contexts import row_keys
 from app.store.identities import are_identities_of, has_identities
 from app.store.key_checks import add_key_checks, has_key_checks, list_key_checks
+from app.store.row_keys import has_policies, may_store_row_keys, sees_everybody, store_row_keys
 
 
 class KeyRingForeign(Exception):
@@ -53,3 +55,24 @@ def bind_key_ring(session: Session, ring: KeyRing) -> None:
     if not check_key_ring(session, ring):
         add_key_checks(session, key_checks(ring))
         check_key_ring(session, ring)
+
+
+def is_ring_told(session: Session) -> bool:
+    """Whether PostgreSQL believes the context of this session, which says that it sees everybody's rows.
+
+    It is signed with the newest key, of which the older ones were the newest before.
+    """
+    return sees_everybody(session)
+
+
+def tell_ring(session: Session, ring: KeyRing) -> bool:
+    """Let PostgreSQL know what it checks the ring's signatures with; False if this role may not.
+
+    In the transaction that binds the ring: where that is refused, this is taken back too.
+    """
+    if not has_policies(session) or sees_everybody(session):
+        return True
+    if not may_store_row_keys(session):
+        return False
+    store_row_keys(session, row_keys(ring))
+    return True

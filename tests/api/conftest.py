@@ -19,6 +19,7 @@ from app.main import create_app
 from app.settings import Settings
 from app.wiring import House
 from tests import postgres
+from tests.conftest import open_copy
 from tests.houses import (
     add_posting,
     furnished,
@@ -62,10 +63,12 @@ async def still(still_app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-def still_app_on_postgresql(still_app: FastAPI, postgres_server: URL, postgresql_reference: str) -> Iterator[FastAPI]:
+def still_app_on_postgresql(
+    request: pytest.FixtureRequest, still_app: FastAPI, postgres_server: URL, postgresql_reference: str
+) -> Iterator[FastAPI]:
     """The same over PostgreSQL, which is stricter about what it is asked."""
     name = f"jiujin_still_{uuid4().hex[:12]}"
-    engine = open_engine(postgres.create_database(postgres_server, name, template=postgresql_reference))
+    engine = open_copy(request, name, template=postgresql_reference)
     still_house: House = still_app.state.house
     house = replace(still_house, engine=engine)
     add_posting(house)
