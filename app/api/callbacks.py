@@ -20,6 +20,7 @@ from app.domain.callbacks import (
     CallbackStale,
 )
 from app.domain.permissions import Action, permits
+from app.domain.viewers import EVERYBODY
 from app.kit.database import write_session
 from app.kit.errors import Busy
 from app.usecases.receipts import store_receipt
@@ -99,7 +100,8 @@ def _reader(house: House, name: str) -> CallbackReader | None:
 
 
 def _store(house: House, reader: CallbackReader, callback: Callback) -> None:
-    with write_session(house.engine) as session:
+    # What a provider tells is stored before anybody knows whom it is about.
+    with write_session(house.seen_by(EVERYBODY).engine) as session:
         store_receipt(
             session,
             channel=reader.channel,

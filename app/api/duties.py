@@ -124,7 +124,8 @@ def show_due(
     """By person with what to do next, or in numbers by broker, village or district."""
     broker, district = staff.narrowed(broker=broker, district=district)
     matchmaker, now = house.ready_matchmaker(), house.clock.now()
-    with read_session(house.engine) as session:
+    viewer = staff.viewer(areas=matchmaker.areas, today=house.clock.today())
+    with read_session(house.seen_by(viewer).engine) as session:
         found = list_due(
             session,
             now=now,

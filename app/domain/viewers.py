@@ -127,6 +127,11 @@ EVERYBODY = Viewer(reach=Reach.EVERYBODY)
 """The service's own loops and commands, the municipal office, auditors."""
 
 
+def only(worker_id: int) -> Viewer:
+    """Who sees one person's rows: themselves, or whoever holds a link or code of theirs."""
+    return Viewer(reach=Reach.OWN, worker_id=worker_id)
+
+
 def read_viewer(text: str) -> Viewer:
     """The viewer in a text of `Viewer.written`.
 

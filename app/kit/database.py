@@ -160,6 +160,9 @@ def open_engine(
             # file of two hundred thousand rows within one that only reads, on a busy machine for a minute or two.
             "idle_in_transaction_session_timeout": 300_000,
             "timezone": "UTC",
+            # The policies make any statement look dear, also where their costly part is never reached; compiling one
+            # takes longer than all of ours do.
+            "jit": "off",
         }
         engine = create_engine(
             url,

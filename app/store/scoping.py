@@ -18,7 +18,10 @@ from sqlalchemy import (
     Connection,
     Delete,
     Engine,
+    FromClause,
     Insert,
+    Join,
+    Select,
     Table,
     TextClause,
     Update,
@@ -30,7 +33,6 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
-from sqlalchemy.sql import visitors
 from sqlalchemy.sql.elements import ClauseElement, ColumnClause
 
 from app.domain.viewers import Reach, Viewer
@@ -228,27 +230,50 @@ def _may_write(viewer: Viewer, table: Table) -> bool:
     return table.name != Case.__tablename__ or viewer.reach is Reach.DISTRICTS
 
 
-def _named(statement: Any, *, mapped: bool = True) -> set[str]:
+def _named(statement: Any, *, mapped: bool = True) -> frozenset[str]:
     """The tables about people that a statement names, however deep; with `mapped=False` those past their mapping."""
     if isinstance(statement, TextClause):
         # Nobody can tell what a text written by hand asks; whose name stands in it counts as read.
-        return {*PERSONAL_TABLES.intersection(_WORDS.findall(statement.text))}
-    found: set[str] = set()
+        return PERSONAL_TABLES.intersection(_WORDS.findall(statement.text))
+    classes, mapped_names, bare, bare_columns = (set[str]() for _ in range(4))
     waiting, seen = [statement], set[int]()
     while waiting:
-        element = waiting.pop()
-        if id(element) in seen:
+        part = waiting.pop()
+        if id(part) in seen:
             continue
-        seen.add(id(element))
-        for part in visitors.iterate(element):
-            # Of a column the table is no child, nor is a sub-query of its columns.
-            source = part.table if isinstance(part, ColumnClause) and part.table is not None else part
-            if isinstance(source, Alias):
-                source = source.element
-            if isinstance(source, Table):
-                is_mapped = "parententity" in part._annotations or "parententity" in source._annotations  # noqa: SLF001
-                if source.name in PERSONAL_TABLES and (mapped or not is_mapped):
-                    found.add(source.name)
-            elif source is not part and isinstance(source, ClauseElement):
+        seen.add(id(part))
+        # The tables that a select reads stand among its children as if they had no mapping, whether they have or not.
+        waiting += [child for child in part.get_children() if not isinstance(child, Table | Alias)]
+        for source in _sources_of(part):
+            table = source.element if isinstance(source, Alias) else source
+            if not isinstance(table, Table):
                 waiting.append(source)
-    return found
+            elif _is_mapped(part) or _is_mapped(source):
+                mapped_names.add(table.name)
+                classes |= {table.name} if table is source else set()
+            else:
+                (bare_columns if isinstance(part, ColumnClause) and table is source else bare).add(table.name)
+    # A plain column of a table that the statement reads through its class is that one's.
+    found = bare | (bare_columns - classes)
+    return PERSONAL_TABLES & (found | bare_columns | mapped_names if mapped else found)
+
+
+def _sources_of(part: Any) -> list[Any]:
+    """The tables and sub-queries that a part of a statement names itself."""
+    if isinstance(part, ColumnClause):
+        # Neither is a child of its column.
+        found: list[Any] = [part.table]
+    elif isinstance(part, Join):
+        found = [part.left, part.right]
+    elif isinstance(part, Select):
+        # `get_final_froms` gives them without their mapping.
+        joined = [side for target, _, start, _ in part._setup_joins for side in (target, start)]  # noqa: SLF001
+        found = [*part._raw_columns, *part._from_obj, *joined]  # noqa: SLF001
+    else:
+        found = []
+    return [source for source in found if isinstance(source, FromClause)]
+
+
+def _is_mapped(part: ClauseElement) -> bool:
+    """Whether a column or table stands in a statement as one of a class, by which the mapping finds it."""
+    return "parententity" in part._annotations  # noqa: SLF001  nothing public tells

@@ -242,6 +242,15 @@ class AreaBook:
         """Chongqing's districts and counties, ordered by code."""
         return self.children(CHONGQING)
 
+    def codes_of(self, district: str) -> frozenset[str]:
+        """The six-digit codes under which a district is known: its own, and those of districts that became it alone."""
+        earlier = {
+            fact.code
+            for fact in self.ended()
+            if fact.level is AreaLevel.DISTRICT and [heir.code for heir in self.heirs(fact)] == [district]
+        }
+        return frozenset({district} | earlier - self._facts.keys())
+
     def district_of(self, code: str) -> AreaFact | None:
         """The district in which an area lies, or the area itself if it is one."""
         fact = self.find(code)

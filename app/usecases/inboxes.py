@@ -45,17 +45,22 @@ def inbox_code(worker_id: int, *, keys: KeyRing) -> str:
     return keyed_code(keys, worker_id, purpose=_PURPOSE)
 
 
-def list_inbox(
-    session: Session, code: str, *, areas: AreaBook, today: date, now: datetime, keys: KeyRing
-) -> list[InboxItem]:
-    """What somebody was sent in the last thirty days and is still to be had, newest first.
+def read_inbox_code(code: str, *, keys: KeyRing) -> int:
+    """Whose inbox an address leads to.
 
     Raises:
-        InboxNotFound: the address leads to nobody.
+        InboxNotFound: it leads to nobody.
     """
     worker_id = read_keyed_code(keys, code, purpose=_PURPOSE)
     if worker_id is None:
         raise InboxNotFound
+    return worker_id
+
+
+def list_inbox(
+    session: Session, worker_id: int, *, areas: AreaBook, today: date, now: datetime, keys: KeyRing
+) -> list[InboxItem]:
+    """What somebody was sent in the last thirty days and is still to be had, newest first."""
     items = []
     for push in store.list_sent(session, worker_id, since=now - KEPT, limit=MOST_SHOWN):
         try:

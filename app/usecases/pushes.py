@@ -294,9 +294,7 @@ def load_by_link(session: Session, token: str) -> PushFact:
     Raises:
         PushNotFound: the token is none of ours.
     """
-    push = store.find_push_by_link(session, token_digest(token)) if len(token) == LINK_CHARACTERS else None
-    if push is None:
-        raise PushNotFound
+    push = _find_by_link(session, token)
     return PushFact(
         id=push.id,
         posting_id=push.posting_id,
@@ -305,6 +303,22 @@ def load_by_link(session: Session, token: str) -> PushFact:
         why=push.why,
         is_confirmed=push.confirmed_at is not None,
     )
+
+
+def find_holder(session: Session, token: str) -> int:
+    """Whose push a short link leads to; for narrowing what is read next to that person's rows.
+
+    Raises:
+        PushNotFound: the token is none of ours.
+    """
+    return _find_by_link(session, token).worker_id
+
+
+def _find_by_link(session: Session, token: str) -> Push:
+    push = store.find_push_by_link(session, token_digest(token)) if len(token) == LINK_CHARACTERS else None
+    if push is None:
+        raise PushNotFound
+    return push
 
 
 def link_token(push: Push, keys: KeyRing) -> str:

@@ -5,11 +5,12 @@ that there is no such thing.
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from app.domain.permissions import Role
+from app.domain.viewers import EVERYBODY, NOBODY, Reach, Viewer
 from app.kit.clock import china_date
 from app.kit.errors import FieldFault, Invalid, Unauthenticated
 from app.kit.tokens import new_token, token_digest
@@ -34,6 +35,17 @@ class Staff:
         """As what they act; an officer without a district works for the city."""
         role = Role(_role(self.actor))
         return Role.MUNICIPAL if role is Role.OFFICER and self.district is None else role
+
+    def viewer(self, *, areas: AreaBook, today: date) -> Viewer:
+        """Whose rows they see: their cases, the people at home in their district, or everybody's for the city.
+
+        Homes are kept as they were told: of a district that was given a new code its earlier ones lead to it too.
+        """
+        if self.broker is not None:
+            return Viewer(reach=Reach.CASELOAD, broker=self.broker, today=today)
+        if self.role in (Role.CLERK, Role.OFFICER) and self.district is not None:
+            return Viewer(reach=Reach.DISTRICTS, districts=areas.codes_of(self.district))
+        return EVERYBODY if self.role is Role.MUNICIPAL else NOBODY
 
     def narrowed(self, *, broker: str | None, district: str | None) -> tuple[str | None, str | None]:
         """The broker and the district that a question of theirs is about: their own, where they have one.

@@ -30,8 +30,9 @@ OF_NOBODY_KNOWN = ("receipts",)
 PROTECTED = ("workers", "cases", *OF_PEOPLE, *OF_PUSHES, *OF_NOBODY_KNOWN)
 
 # Each call stands in a sub-select, so that it is made once a statement and not once a row, and only if it is needed.
+# What gives several values gives a set: a function that gives an array would be called by the planner too, to estimate.
 _ALL = "(SELECT {schema}.rows_reach()) = 'everybody'"
-_NAMED = "{column} IN (SELECT unnest({schema}.rows_people()))"
+_NAMED = "{column} IN (SELECT {schema}.rows_people())"
 _AT_HOME = (
     "CASE WHEN (SELECT {schema}.rows_reach()) = 'districts'"
     " THEN EXISTS (SELECT 1 FROM {schema}.workers AS person WHERE person.id = {column}) ELSE false END"
@@ -75,9 +76,9 @@ $$ SELECT coalesce(({schema}.rows_viewer())[1], 'nobody') $$
 """
 
 _DISTRICTS = """
-CREATE FUNCTION {schema}.rows_districts() RETURNS text[]
+CREATE FUNCTION {schema}.rows_districts() RETURNS SETOF text
 LANGUAGE sql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS
-$$ SELECT coalesce(string_to_array(nullif(({schema}.rows_viewer())[4], ''), ','), '{{}}') $$
+$$ SELECT unnest(string_to_array(nullif(({schema}.rows_viewer())[4], ''), ',')) $$
 """
 
 # The broker whose own cases are seen; read here, and not in the policy, so that a caseload costs one look.
@@ -101,36 +102,33 @@ $$ SELECT nullif(({schema}.rows_viewer())[6], '')::date $$
 """
 
 # People who are known by their numbers, without those of a caseload: no table is read for them.
-_SINGLE = """
-CREATE FUNCTION {schema}.rows_named() RETURNS integer[]
+_NUMBERED = """
+CREATE FUNCTION {schema}.rows_named() RETURNS SETOF integer
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     viewer text[] := {schema}.rows_viewer();
 BEGIN
-    IF viewer IS NULL THEN
-        RETURN '{{}}';
+    IF viewer[1] = 'own' THEN
+        RETURN NEXT viewer[2]::integer;
     END IF;
-    RETURN coalesce(string_to_array(nullif(viewer[5], ''), ',')::integer[], '{{}}')
-        || CASE WHEN viewer[1] = 'own' THEN ARRAY[viewer[2]::integer] ELSE '{{}}' END;
+    RETURN QUERY SELECT unnest(string_to_array(nullif(viewer[5], ''), ','))::integer;
 END $$
 """
 
 # The policies hold for the owner too, as whom this reads `cases`: of those it sees the broker's own, by a policy that
 # asks for no person. Through a function, because policies of tables that name each other would go round in a circle.
 _PEOPLE = """
-CREATE FUNCTION {schema}.rows_people() RETURNS integer[]
+CREATE FUNCTION {schema}.rows_people() RETURNS SETOF integer
 LANGUAGE plpgsql STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     broker integer := {schema}.rows_broker();
     today date := {schema}.rows_today();
 BEGIN
-    IF broker IS NULL THEN
-        RETURN {schema}.rows_named();
+    RETURN QUERY SELECT {schema}.rows_named();
+    IF broker IS NOT NULL THEN
+        RETURN QUERY SELECT worker_id FROM {schema}.cases
+            WHERE broker_id = broker AND valid_from <= today AND (valid_to IS NULL OR valid_to >= today);
     END IF;
-    RETURN {schema}.rows_named() || ARRAY(
-        SELECT worker_id FROM {schema}.cases
-        WHERE broker_id = broker AND valid_from <= today AND (valid_to IS NULL OR valid_to >= today)
-    );
 END $$
 """
 
@@ -140,7 +138,7 @@ _FUNCTIONS = {
     "rows_districts": _DISTRICTS,
     "rows_broker": _BROKER,
     "rows_today": _TODAY,
-    "rows_named": _SINGLE,
+    "rows_named": _NUMBERED,
     "rows_people": _PEOPLE,
 }
 
@@ -176,11 +174,11 @@ def upgrade() -> None:
 
 
 _OF_WORKERS = (
-    f"{_ALL} OR id IN (SELECT unnest({{schema}}.rows_people()))"
-    " OR left(home_area_code, 6) IN (SELECT unnest({schema}.rows_districts()))"
+    f"{_ALL} OR id IN (SELECT {{schema}}.rows_people())"
+    " OR left(home_area_code, 6) IN (SELECT {schema}.rows_districts())"
 )
 _OF_CASES = (
-    "worker_id IN (SELECT unnest({schema}.rows_named()))"
+    "worker_id IN (SELECT {schema}.rows_named())"
     " OR (broker_id = (SELECT {schema}.rows_broker()) AND valid_from <= (SELECT {schema}.rows_today())"
     " AND (valid_to IS NULL OR valid_to >= (SELECT {schema}.rows_today())))"
 )

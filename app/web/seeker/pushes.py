@@ -13,9 +13,10 @@ from app.domain.areas import Nearness
 from app.domain.ledger import Channel
 from app.domain.permissions import Action, permits
 from app.domain.pushes import Answer, Unsuitable
+from app.domain.viewers import EVERYBODY, only
 from app.kit.database import read_session, write_session
 from app.usecases.postings import PostingCard, PostingNotFound, load_posting
-from app.usecases.pushes import PushFact, answer_push, confirm_push, load_by_link
+from app.usecases.pushes import PushFact, answer_push, confirm_push, find_holder, load_by_link
 from app.web import wording
 from app.web.rendering import render, see_other
 from app.wiring import House
@@ -49,7 +50,8 @@ def take_answer(
         return _page(request, token, problem="请点一个按钮：感兴趣、不合适、打给我")
     if given is Answer.UNSUITABLE and reason is None:
         return _page(request, token, problem="请选一样：为什么不合适", asks_why=True)
-    with write_session(house.engine) as session:
+    # What is written down of an answer tells how many places were left, which is counted over everybody's entries.
+    with write_session(house.seen_by(EVERYBODY).engine) as session:
         push_id, now = load_by_link(session, token).id, house.clock.now()
         if given is None:
             confirm_push(session, push_id, channel=Channel.INBOX, now=now, keys=house.keys)
@@ -68,7 +70,9 @@ def take_answer(
 
 def _page(request: Request, token: str, *, problem: str = "", asks_why: bool = False) -> Response:
     house: House = request.app.state.house
-    with read_session(house.engine) as session:
+    with read_session(house.seen_by(EVERYBODY).engine) as session:
+        holder = find_holder(session, token)
+    with read_session(house.seen_by(only(holder)).engine) as session:
         push = load_by_link(session, token)
         card = _card(session, house, push)
     return render(
