@@ -15,7 +15,7 @@ from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, progre
 from app.cli.turns import filling
 from app.kit.migrations import upgrade
 from app.usecases.matchmaking import Matchmaker
-from app.wiring import House, check_schema, load_matchmaker
+from app.wiring import House, bind_keys, check_schema, grant_service, is_believed, load_matchmaker, owning
 
 db = typer.Typer(no_args_is_help=True, help="数据库：升级、检查")
 seed = typer.Typer(no_args_is_help=True, help="装入参考数据、演示数据")
@@ -27,8 +27,9 @@ UPGRADE_FIRST = "数据库还不是这个版本的结构，请先运行：jiujin
 def upgrade_database(*, data: DataFolder = None, as_json: AsJson = False) -> None:
     """Bring the database to the schema of this version; safe to run again."""
     with at_work(as_json=as_json, data=data) as house:
-        before = check_schema(house.engine).current
-        upgrade(house.engine)
+        with owning(house) as owner:
+            before = check_schema(owner).current
+        prepare(house)
         after = check_schema(house.engine).current
         words = f"已经是最新结构：{after}" if before == after else f"已从 {before or '空库'} 升级到 {after}"
         answer({"from": before, "to": after}, words, as_json=as_json)
@@ -64,14 +65,30 @@ def seed_reference(*, data: DataFolder = None, as_json: AsJson = False) -> None:
         answer(counts, f"参考数据已装好：{told_counts(counts)}", as_json=as_json)
 
 
+def prepare(house: House) -> None:
+    """Bring the database to this version, let the service's role use it, and tell it the keys; safe to run again.
+
+    As the owner, where that is another role than the service's.
+    """
+    with owning(house) as owner:
+        upgrade(owner)
+    grant_service(house)
+    bind_keys(house)
+
+
 def require_current_schema(house: House) -> None:
-    """Refuse to work on a database of another version.
+    """Refuse to work on a database of another version, or on one that would show this process nobody's rows.
 
     Raises:
         Failed: the database has to be upgraded first; says how.
+        app.wiring.KeysForeign: it is written with another key ring.
+        app.wiring.RowsUnseen: it does not know the newest key, and this role may not tell it.
     """
     if not check_schema(house.engine).is_current:
         raise Failed(UPGRADE_FIRST, code="db_outdated")
+    if not is_believed(house):
+        # As after a rotation: whoever saw nothing would write as if there were nobody.
+        bind_keys(house)
 
 
 def matchmaker_of(house: House) -> Matchmaker:

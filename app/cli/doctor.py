@@ -18,7 +18,17 @@ from app.cli.terminal import AsJson, DataFolder, answer, at_work, told_database,
 from app.kit.database import read_session, why_unwritable, write_session
 from app.kit.errors import Busy
 from app.usecases.postings import count_postings
-from app.wiring import House, KeysForeign, check_keys, check_schema, is_reference_loaded
+from app.wiring import (
+    House,
+    KeysForeign,
+    RowsUnguarded,
+    RowsUnseen,
+    check_keys,
+    check_schema,
+    check_second_line,
+    is_believed,
+    is_reference_loaded,
+)
 
 _LEAST_FREE_BYTES = 1_000_000_000
 _LEAST_POSTGRESQL = 15
@@ -65,6 +75,7 @@ def _look_at_database(house: House) -> Iterator[Finding]:
         _look_at_server,
         _look_at_schema,
         _look_at_keys,
+        _look_at_second_line,
         _look_at_reference,
         _look_at_rows,
     )
@@ -113,6 +124,17 @@ def _look_at_keys(house: House) -> Finding:
     except KeysForeign as foreign:
         return Finding("密钥", ok=False, told=str(foreign))
     return Finding("密钥", ok=True, told="能用，与数据库对得上；请另外备份，丢了就读不出姓名和电话")
+
+
+def _look_at_second_line(house: House) -> Finding:
+    if house.engine.dialect.name == "sqlite":
+        return Finding("行级安全", ok=True, told="SQLite 没有，只由程序自己把关")
+    if not is_believed(house):
+        return Finding("行级安全", ok=False, told=str(RowsUnseen()))
+    weaknesses = check_second_line(house)
+    if weaknesses and house.settings.is_production:
+        return Finding("行级安全", ok=False, told=str(RowsUnguarded(weaknesses)))
+    return Finding("行级安全", ok=True, told="；".join(weaknesses) or "数据库也把关")
 
 
 def _look_at_reference(house: House) -> Finding:

@@ -21,13 +21,12 @@ from app.background.loops import Loop, started
 from app.background.plans import plan_loop
 from app.background.sealing import sealing_loop
 from app.background.sequencing import sequencing_loop
-from app.cli.databases import fill_reference, require_current_schema, taking_turns
+from app.cli.databases import fill_reference, prepare, require_current_schema, taking_turns
 from app.cli.demo import DemoPostings, DemoWorkers, fill_demo_if_empty
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, stopping_on_sigterm, tell
 from app.kit.logs import configure_logging
-from app.kit.migrations import upgrade
 from app.main import create_app
-from app.wiring import House, bind_keys, load_matchmaker
+from app.wiring import House, bind_keys, load_matchmaker, require_second_line
 
 Host = Annotated[str | None, typer.Option(help="监听的地址，默认 127.0.0.1；对外服务用 0.0.0.0", show_default=False)]
 Port = Annotated[int | None, typer.Option(min=1, max=65_535, help="监听的端口，默认 8000", show_default=False)]
@@ -48,10 +47,10 @@ def up(
     """Migrate, load what is missing, serve and run the loops, all in one process; safe to run again."""
     with at_work(as_json=as_json, data=data, host=host, port=port) as house, stopping_on_sigterm(), _bound(house) as at:
         with taking_turns(house):
-            upgrade(house.engine)
-            bind_keys(house)
+            prepare(house)
             fill_reference(house)
             fill_demo_if_empty(house, workers=workers, postings=postings)
+        require_second_line(house)
         tell("正在建立岗位索引…")
         ready = replace(house, matchmaker=load_matchmaker(house))
         _serve(ready, at, loops=work_loops(house), as_json=as_json)
@@ -62,6 +61,7 @@ def serve(*, host: Host = None, port: Port = None, data: DataFolder = None, as_j
     with at_work(as_json=as_json, data=data, host=host, port=port) as house, stopping_on_sigterm():
         require_current_schema(house)
         bind_keys(house)
+        require_second_line(house)
         with _bound(house) as at:
             try:
                 matchmaker = load_matchmaker(house)
@@ -76,6 +76,7 @@ def work(*, data: DataFolder = None, as_json: AsJson = False) -> None:
     with at_work(as_json=as_json, data=data) as house, stopping_on_sigterm():
         require_current_schema(house)
         bind_keys(house)
+        require_second_line(house)
         _configure_logs(house)
         # Not in `up`: whoever tries the demo out plans and sends by hand.
         loops = (*work_loops(house), plan_loop(house))

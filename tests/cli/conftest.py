@@ -47,6 +47,13 @@ class Said:
 Jiujin = Callable[..., Said]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Commands bring key rings of their own, and tell the database of them; only an owner can."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.owner)
+
+
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of whoever runs the tests."""
