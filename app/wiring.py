@@ -415,7 +415,7 @@ def bind_keys(house: House) -> None:
     with _telling_foreign_keys(house):
         with read_session(house.engine) as session:
             # A reader waits for nobody, and mostly there is nothing to write.
-            is_bound = is_ring_told(session) and check_key_ring(session, house.keys)
+            is_bound = check_key_ring(session, house.keys) and is_ring_told(session)
         if not is_bound:
             with owning(house) as owner, write_session(owner) as session:
                 if not tell_ring(session, house.keys):

@@ -64,10 +64,12 @@ def test_under_ci_a_run_that_left_something_out_has_failed(run: Run, left_out: s
     assert "skipped: " in result.stdout
 
 
+@pytest.mark.owner
 def test_a_session_is_rolled_back(session: Session) -> None:
     session.execute(text("CREATE TABLE left_behind (id INTEGER)"))
 
 
+@pytest.mark.owner
 def test_each_test_has_a_database_of_its_own(database: Engine) -> None:
     with database.begin() as connection:
         assert not database.dialect.has_table(connection, "left_behind")
@@ -75,6 +77,7 @@ def test_each_test_has_a_database_of_its_own(database: Engine) -> None:
         connection.execute(text("CREATE TABLE mine (id INTEGER)"))
 
 
+@pytest.mark.owner
 def test_each_test_has_a_database_of_its_own_again(database: Engine) -> None:
     test_each_test_has_a_database_of_its_own(database)
 

@@ -96,6 +96,7 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     providers = {name for name in Settings.model_fields if name.startswith(PROVIDERS)}
     assert settings.model_dump(exclude={"env", "keys", "keys_file", "database_url", "public_url", *providers}) == {
         "data": tmp_path,
+        "owner_database_url": None,
         "db_pool_size": 7,
         "db_statement_timeout_ms": 0,
         "db_lock_timeout_ms": 9,
@@ -217,6 +218,26 @@ def test_each_production_invariant_alone_keeps_it_from_starting(
 def test_a_database_may_be_reached_without_a_password_in_its_url(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     set_environment(monkeypatch, DATABASE_URL=url)
     assert load_settings().effective_database_url == url
+
+
+@pytest.mark.parametrize(
+    ("database", "owner", "is_allowed"),
+    [
+        ("postgresql://service:s@db/x", "postgresql://owner:o@db/x", True),
+        ("postgresql://service:s@db/x", "sqlite:///x.db", False),
+        ("sqlite:///x.db", "postgresql://owner:o@db/x", False),
+    ],
+)
+def test_an_owner_is_told_apart_only_on_postgresql(
+    monkeypatch: pytest.MonkeyPatch, database: str, owner: str, is_allowed: bool
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("JIUJIN_OWNER_DATABASE_URL", owner)
+    if is_allowed:
+        assert "owner:o" not in repr(load_settings())
+        return
+    with pytest.raises(SettingsUnusable, match="JIUJIN_OWNER_DATABASE_URL"):
+        load_settings()
 
 
 def test_settings_that_are_printed_show_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

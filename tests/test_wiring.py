@@ -8,15 +8,18 @@ from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine, text
 
+from app.cli.databases import prepare
 from app.domain.pushes import Message, Outcome
+from app.domain.viewers import EVERYBODY, NOBODY
 from app.domain.workers import WorkerOrigin
 from app.kit.clock import SystemClock
 from app.kit.database import open_engine, write_session
-from app.kit.keys import new_key_ring, save_key_ring
+from app.kit.keys import load_key_ring, new_key_ring, save_key_ring
 from app.kit.migrations import upgrade
 from app.settings import Settings
 from app.store.identities import NewIdentity, add_identity
@@ -28,17 +31,24 @@ from app.wiring import (
     KeysLost,
     NotReady,
     Readiness,
+    RowsUnguarded,
+    RowsUnseen,
     bind_keys,
     build_callbacks,
     build_senders,
     check_keys,
     check_readiness,
     check_schema,
+    check_second_line,
+    is_believed,
     is_reference_loaded,
     load_matchmaker,
     open_house,
+    owning,
+    require_second_line,
 )
 from seed.reference import load_reference
+from tests import postgres
 
 
 @pytest.fixture(autouse=True)
@@ -222,6 +232,7 @@ def test_the_schema_of_the_code_is_that_of_the_tables(database: Engine) -> None:
     assert state.is_current, state.drift
 
 
+@pytest.mark.owner
 def test_drift_is_seen_when_it_is_looked_for(database: Engine) -> None:
     with database.begin() as connection:
         connection.exec_driver_sql("ALTER TABLE employers ADD COLUMN nickname VARCHAR(10)")
@@ -363,3 +374,79 @@ def test_a_template_that_was_agreed_wrongly_keeps_it_from_starting(
         monkeypatch.setenv(name, value)
     with pytest.raises(HouseUnusable, match=said):
         open_house(data=tmp_path)
+
+
+# --- whose rows are seen ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_roles(
+    postgres_server: URL, postgres_roles: postgres.Roles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[], House]]:
+    """Opens the house of a service that connects as a role of its own, over a database that another one owns."""
+    name = f"jiujin_roles_{uuid4().hex[:12]}"
+    postgres.create_database(postgres_server, name, owner=postgres_roles.owner.username)
+    for variable, url in (
+        ("DATABASE_URL", postgres_roles.service),
+        ("JIUJIN_OWNER_DATABASE_URL", postgres_roles.owner),
+    ):
+        monkeypatch.setenv(variable, url.set(database=name).render_as_string(hide_password=False))
+    with ExitStack() as opened:
+
+        def open_again() -> House:
+            house = open_house(data=tmp_path / "var")
+            opened.callback(house.close)
+            return house
+
+        yield open_again
+    postgres.drop_database(postgres_server, name)
+
+
+def test_the_owner_prepares_what_the_service_works_with(
+    two_roles: Callable[[], House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):  # again, it changes nothing
+        prepare(two_roles())
+    monkeypatch.delenv("JIUJIN_OWNER_DATABASE_URL")
+    house = two_roles()
+    bind_keys(house)
+    assert is_believed(house)
+    assert not is_believed(house.seen_by(NOBODY))
+    assert check_second_line(house) == []
+    assert is_believed(house.seen_by(NOBODY).seen_by(EVERYBODY))
+    in_production = replace(house, settings=house.settings.model_copy(update={"env": "production"}))
+    require_second_line(in_production)
+
+
+def test_who_owns_the_tables_does_not_serve_a_city(two_roles: Callable[[], House]) -> None:
+    house = two_roles()
+    prepare(house)
+    with owning(house) as owner:
+        as_owner = replace(house, engine=owner)
+        require_second_line(as_owner)  # in a demo one role may own everything
+        in_production = replace(as_owner, settings=house.settings.model_copy(update={"env": "production"}))
+        with pytest.raises(RowsUnguarded, match="主人"):
+            require_second_line(in_production)
+        with owner.begin() as connection:
+            connection.execute(text("ALTER TABLE workers NO FORCE ROW LEVEL SECURITY"))
+    with pytest.raises(RowsUnguarded, match="workers"):
+        require_second_line(replace(in_production, engine=house.engine))
+
+
+def test_keys_that_the_database_does_not_know_are_told_by_the_owner_alone(
+    two_roles: Callable[[], House], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    prepare(two_roles())
+    path = tmp_path / "var" / "keys.json"
+    save_key_ring(load_key_ring(path).rotated("token"), path)
+    with monkeypatch.context() as without:
+        without.delenv("JIUJIN_OWNER_DATABASE_URL")
+        with pytest.raises(RowsUnseen):
+            bind_keys(two_roles())
+    prepare(two_roles())
+    monkeypatch.delenv("JIUJIN_OWNER_DATABASE_URL")
+    bind_keys(two_roles())
+    # Another ring is refused, and what was told stays.
+    save_key_ring(new_key_ring(), path)
+    with pytest.raises(KeysForeign):
+        bind_keys(two_roles())

@@ -18,12 +18,14 @@ from app.channels.calls import Timeouts
 from app.domain.ledger import Channel
 from app.domain.pushes import Message, Outcome, PushState, Report
 from app.domain.sending import SendRules
+from app.domain.viewers import EVERYBODY
 from app.kit.clock import FixedClock
 from app.kit.database import open_engine, read_session, write_session
 from app.kit.errors import Busy
 from app.kit.keys import KeyRing
 from app.settings import Settings
 from app.store.pushes import Attempt, Push, Receipt
+from app.store.scoping import scoped
 from app.usecases.dispatch import Post
 from app.usecases.pushes import Letter
 from app.wiring import House
@@ -200,7 +202,7 @@ class Hold:
 @pytest.fixture
 def impatient(bare: House) -> Iterator[House]:
     """A house that waits for a lock only for a moment."""
-    engine = open_engine(bare.engine.url, lock_timeout_ms=50)
+    engine = scoped(open_engine(bare.engine.url, lock_timeout_ms=50), EVERYBODY, keys=bare.keys)
     yield replace(bare, engine=engine)
     engine.dispose()
 

@@ -12,6 +12,9 @@ from sqlalchemy import Engine
 
 from app.kit.keys import new_key_ring
 
+# Those who are killed bring keys of their own, which only the database's owner could tell it.
+pytestmark = pytest.mark.owner
+
 SIZE = int(os.environ.get("JIUJIN_KILLS", "8"))
 """How many kills; a hundred pushes for each. What is shown once is shown with 200."""
 

@@ -38,6 +38,9 @@ from app.wiring import House
 from ledger_check.trees import proves_consistency, proves_inclusion
 from tests.cli.conftest import url_of
 
+# What the database's owner could do is done here: past its triggers.
+pytestmark = pytest.mark.owner
+
 
 def read_kept(folder: Path) -> list[str]:
     return [path.read_text(encoding="utf-8") for path in list_kept(folder)]
@@ -251,9 +254,6 @@ from app.kit.database import open_engine
 from app.kit.keys import read_key_ring
 from app.settings import Settings
 from app.wiring import House
-
-# What the database's owner could do is done here: past its triggers.
-pytestmark = pytest.mark.owner
 
 engine = open_engine(os.environ["DATABASE_URL"])
 

@@ -69,6 +69,7 @@ def spells(house: House) -> list[int]:
     return ids
 
 
+@pytest.mark.owner
 @pytest.mark.parametrize(
     ("at", "change", "reason"),
     [
