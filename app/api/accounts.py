@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app.api.answers import private_answer, told_at
 from app.api.auth import LET_IN
 from app.api.bodies import StrictBody, body_of, documents
-from app.api.houses import CurrentHouse
+from app.api.houses import DoorHouse
 from app.api.idempotency import Key, answer_once
 from app.api.parameters import AreaCode, PageSize, PageToken, Readable
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
@@ -99,7 +99,7 @@ class ChangedOut(BaseModel):
 )
 @permits(Action.SEE_ACCOUNTS)
 def show_accounts(
-    house: CurrentHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
+    house: DoorHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
 ) -> Response:
     """Who has one, as what, and whether it is open."""
     del visitor  # asked for, or anybody could
@@ -121,7 +121,7 @@ def show_accounts(
 )
 @permits(Action.CHANGE_ACCOUNTS)
 def make_account(
-    house: CurrentHouse,
+    house: DoorHouse,
     visitor: CurrentVisitor,
     body: Annotated[AccountMade, Depends(body_of(AccountMade))],
 ) -> Response:
@@ -148,7 +148,7 @@ def make_account(
 @permits(Action.CHANGE_ACCOUNTS)
 def give_post(
     *,
-    house: CurrentHouse,
+    house: DoorHouse,
     visitor: CurrentVisitor,
     code: Code,
     body: Annotated[PostHeld, Depends(body_of(PostHeld))],
@@ -179,7 +179,7 @@ def give_post(
     summary="Give an account a start password again",
 )
 @permits(Action.CHANGE_ACCOUNTS)
-def reset(house: CurrentHouse, visitor: CurrentVisitor, code: Code) -> Response:
+def reset(house: DoorHouse, visitor: CurrentVisitor, code: Code) -> Response:
     """Its second factor goes, its sessions end, and it is open again. The start password is told once."""
     with write_session(house.engine) as session:
         start = reset_account(session, code, visitor=visitor, now=house.clock.now())
@@ -193,7 +193,7 @@ def reset(house: CurrentHouse, visitor: CurrentVisitor, code: Code) -> Response:
     summary="Shut an account",
 )
 @permits(Action.CHANGE_ACCOUNTS)
-def disable(house: CurrentHouse, visitor: CurrentVisitor, code: Code) -> Response:
+def disable(house: DoorHouse, visitor: CurrentVisitor, code: Code) -> Response:
     """Its sessions end at once. Shut again, nothing changes."""
     with write_session(house.engine) as session:
         disable_account(session, code, visitor=visitor, now=house.clock.now())

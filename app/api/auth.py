@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from app.api.answers import private_answer, told_at
 from app.api.bodies import StrictBody, body_of, documents
-from app.api.houses import CurrentHouse
+from app.api.houses import DoorHouse
 from app.api.parameters import Id, Readable
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
 from app.api.visitors import CurrentArrival, CurrentVisitor
@@ -117,9 +117,7 @@ class LetInOut(BaseModel):
     summary="Send a code to a phone",
 )
 @permits(Action.LOG_IN)
-def ask(
-    house: CurrentHouse, arrival: CurrentArrival, body: Annotated[CodeAsked, Depends(body_of(CodeAsked))]
-) -> Response:
+def ask(house: DoorHouse, arrival: CurrentArrival, body: Annotated[CodeAsked, Depends(body_of(CodeAsked))]) -> Response:
     """Six digits, good for five minutes and for five tries. An older code of the same phone is good no more."""
     ticket = ask_code(
         house.engine,
@@ -143,7 +141,7 @@ def ask(
 )
 @permits(Action.LOG_IN)
 def verify(
-    house: CurrentHouse, arrival: CurrentArrival, body: Annotated[CodeTyped, Depends(body_of(CodeTyped))]
+    house: DoorHouse, arrival: CurrentArrival, body: Annotated[CodeTyped, Depends(body_of(CodeTyped))]
 ) -> Response:
     """Opens a session. A phone that several people gave asks who of them it is, for `/auth/otp/choose`."""
     found = let_in_by_code(
@@ -161,7 +159,7 @@ def verify(
 )
 @permits(Action.LOG_IN)
 def choose(
-    house: CurrentHouse, arrival: CurrentArrival, body: Annotated[SharerChosen, Depends(body_of(SharerChosen))]
+    house: DoorHouse, arrival: CurrentArrival, body: Annotated[SharerChosen, Depends(body_of(SharerChosen))]
 ) -> Response:
     """Opens a session, once, after the right code has come with the same ticket."""
     found = let_in_sharer(
@@ -222,7 +220,7 @@ class DoneOut(BaseModel):
 )
 @permits(Action.LOG_IN)
 def come_in_as_staff(
-    house: CurrentHouse, arrival: CurrentArrival, body: Annotated[StaffLogin, Depends(body_of(StaffLogin))]
+    house: DoorHouse, arrival: CurrentArrival, body: Annotated[StaffLogin, Depends(body_of(StaffLogin))]
 ) -> Response:
     """Password and second factor together: which of them was wrong is not told."""
     token = log_in(
@@ -246,7 +244,7 @@ def come_in_as_staff(
 )
 @permits(Action.SHOW_FACTOR)
 def show_again(
-    house: CurrentHouse, visitor: CurrentVisitor, body: Annotated[FactorShown, Depends(body_of(FactorShown))]
+    house: DoorHouse, visitor: CurrentVisitor, body: Annotated[FactorShown, Depends(body_of(FactorShown))]
 ) -> Response:
     """For what cannot be taken back in the next ten minutes."""
     show_factor(house.engine, visitor, body.factor, keys=house.keys, now=house.clock.now())
@@ -260,7 +258,7 @@ def show_again(
     summary="A secret for one's authenticator",
 )
 @permits(Action.SET_UP_ACCOUNT)
-def begin(house: CurrentHouse, visitor: CurrentVisitor) -> Response:
+def begin(house: DoorHouse, visitor: CurrentVisitor) -> Response:
     """It counts from when `/auth/setup/finish` has seen a code of it; asked for again, the earlier one is void."""
     with write_session(house.engine) as session:
         setup = begin_setup(session, visitor, keys=house.keys, now=house.clock.now())
@@ -276,7 +274,7 @@ def begin(house: CurrentHouse, visitor: CurrentVisitor) -> Response:
 )
 @permits(Action.SET_UP_ACCOUNT)
 def finish(
-    house: CurrentHouse, visitor: CurrentVisitor, body: Annotated[SetupDone, Depends(body_of(SetupDone))]
+    house: DoorHouse, visitor: CurrentVisitor, body: Annotated[SetupDone, Depends(body_of(SetupDone))]
 ) -> Response:
     """Also later, to change it. All other sessions of the account end."""
     with write_session(house.engine) as session:
@@ -322,7 +320,7 @@ class EndedOut(BaseModel):
     summary="Where one is logged in",
 )
 @permits(Action.SEE_OWN_SESSIONS)
-def show_sessions(house: CurrentHouse, visitor: CurrentVisitor) -> Response:
+def show_sessions(house: DoorHouse, visitor: CurrentVisitor) -> Response:
     """One's own sessions alone."""
     with read_session(house.engine) as session:
         found = list_own_logins(session, visitor, now=house.clock.now())
@@ -336,7 +334,7 @@ def show_sessions(house: CurrentHouse, visitor: CurrentVisitor) -> Response:
     summary="Log out, or kick somebody out",
 )
 @permits(Action.END_OWN_SESSIONS)
-def end_session(house: CurrentHouse, visitor: CurrentVisitor, session_id: Id) -> Response:
+def end_session(house: DoorHouse, visitor: CurrentVisitor, session_id: Id) -> Response:
     """End one session of one's own at once."""
     with write_session(house.engine) as session:
         end_own_login(session, visitor, login_id=session_id, now=house.clock.now())
@@ -350,7 +348,7 @@ def end_session(house: CurrentHouse, visitor: CurrentVisitor, session_id: Id) ->
     summary="Log out everywhere else",
 )
 @permits(Action.END_OWN_SESSIONS)
-def end_others(house: CurrentHouse, visitor: CurrentVisitor) -> Response:
+def end_others(house: DoorHouse, visitor: CurrentVisitor) -> Response:
     """End all sessions of one's own but this one."""
     with write_session(house.engine) as session:
         ended = end_other_logins(session, visitor, now=house.clock.now())

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.domain.viewers import EVERYBODY
 from app.wiring import House
 
 
@@ -14,3 +15,11 @@ async def house_of(request: Request) -> House:
 
 
 CurrentHouse = Annotated[House, Depends(house_of)]
+
+
+async def door_of(house: CurrentHouse) -> House:
+    """The house as a door must see it: who somebody is is looked up before it is known whose rows they may see."""
+    return house.seen_by(EVERYBODY)
+
+
+DoorHouse = Annotated[House, Depends(door_of)]

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from app.api.houses import CurrentHouse
+from app.api.houses import DoorHouse
 from app.domain.permissions import declared
 from app.kit.database import read_session, write_session
 from app.kit.errors import Unauthenticated
@@ -36,7 +36,7 @@ def token_in(sent: HTTPAuthorizationCredentials | None) -> str | None:
     return None if sent is None or not 0 < len(sent.credentials) <= _LONGEST_TOKEN else sent.credentials
 
 
-def visitor_of(request: Request, house: CurrentHouse, sent: Sent) -> Visitor:
+def visitor_of(request: Request, house: DoorHouse, sent: Sent) -> Visitor:
     """Who calls, if they may do what the route declares.
 
     Raises:

@@ -5,18 +5,21 @@ ended anywhere, opens nothing.
 """
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 
 from sqlalchemy.orm import Session
 
 from app.domain.permissions import TABLE, Action, Role
 from app.domain.sessions import IN_SETUP, NEEDS_FRESH_FACTOR, STAYS, LetInBy, SessionEnd, Stay, is_fresh
+from app.domain.viewers import Viewer, only
 from app.kit.errors import Forbidden, NotFound, Unauthenticated
 from app.kit.tokens import new_token, token_digest
 from app.store import accounts as accounts_store
 from app.store import sessions as store
 from app.store.audit import record_act
+from app.usecases.areas import AreaBook
+from app.usecases.viewers import staff_viewer
 
 MOST_AT_ONCE = 10
 """Sessions that one person or member of staff may have; the oldest gives way."""
@@ -83,6 +86,12 @@ class Visitor:
     let_in_by: LetInBy
     in_setup: bool = False
     factor_at: datetime | None = None
+
+    def viewer(self, *, areas: AreaBook, today: date) -> Viewer:
+        """Whose rows they see: of job-seekers their own, of employers nobody's."""
+        if self.worker_id is not None:
+            return only(self.worker_id)
+        return staff_viewer(self.role, broker=self.broker, district=self.district, areas=areas, today=today)
 
     @property
     def whose(self) -> dict[str, int]:

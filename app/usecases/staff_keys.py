@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from app.domain.permissions import Role
-from app.domain.viewers import EVERYBODY, NOBODY, Reach, Viewer
+from app.domain.viewers import Viewer
 from app.kit.clock import china_date
 from app.kit.errors import FieldFault, Invalid, Unauthenticated
 from app.kit.tokens import new_token, token_digest
@@ -18,6 +18,7 @@ from app.store import staff_keys as store
 from app.store.audit import record_act
 from app.usecases.areas import AreaBook
 from app.usecases.obligations import BrokerUnknown, DistrictUnknown, require_writer
+from app.usecases.viewers import staff_viewer
 
 GOOD_FOR = timedelta(days=90)
 
@@ -37,15 +38,8 @@ class Staff:
         return Role.MUNICIPAL if role is Role.OFFICER and self.district is None else role
 
     def viewer(self, *, areas: AreaBook, today: date) -> Viewer:
-        """Whose rows they see: their cases, the people at home in their district, or everybody's for the city.
-
-        Homes are kept as they were told: of a district that was given a new code its earlier ones lead to it too.
-        """
-        if self.broker is not None:
-            return Viewer(reach=Reach.CASELOAD, broker=self.broker, today=today)
-        if self.role in (Role.CLERK, Role.OFFICER) and self.district is not None:
-            return Viewer(reach=Reach.DISTRICTS, districts=areas.codes_of(self.district))
-        return EVERYBODY if self.role is Role.MUNICIPAL else NOBODY
+        """Whose rows they see."""
+        return staff_viewer(self.role, broker=self.broker, district=self.district, areas=areas, today=today)
 
     def narrowed(self, *, broker: str | None, district: str | None) -> tuple[str | None, str | None]:
         """The broker and the district that a question of theirs is about: their own, where they have one.

@@ -24,6 +24,7 @@ OF_PEOPLE = {
     "slips": "worker_id",
     "ledger": "worker_id",
     "ledger_keys": "worker_id",
+    "sessions": "worker_id",
 }
 OF_PUSHES = {"push_changes": "push_id", "outbox": "push_id"}
 OF_NOBODY_KNOWN = ("receipts",)
