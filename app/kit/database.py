@@ -187,7 +187,8 @@ def _tell_rows(connection: Connection) -> None:
     context = connection.get_execution_options().get(ROWS)
     if not isinstance(context, RowContext):
         return
-    driver: Any = connection.connection.driver_connection
+    # Not `driver_connection`, which a connection that was detached from its pool does not tell.
+    driver: Any = connection.connection.dbapi_connection
     # For this transaction alone, so that a connection takes nothing along into the next one; set before any savepoint,
     # it also stands when that is rolled back. By the clock on the wall: the database knows no other.
     signed = context.signed(pid=driver.info.backend_pid, issued_at=int(time.time()))
