@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.domain.ledger import Channel, EntryKind
+from app.domain.permissions import Role
 from app.domain.postings import PostingKind, PostingOrigin, PostingState
 from app.domain.pushes import Answer, PushCause, PushState
+from app.domain.sessions import LetInBy
 from app.domain.spells import SpellSource
 from app.domain.viewers import EVERYBODY, NOBODY, Reach, Viewer, only
 from app.domain.workers import Evidence, Status, WorkerOrigin
@@ -35,6 +37,7 @@ from app.store.spells import SpellRow
 from app.store.tables import METADATA
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.ledger import append_entry, erase_person
+from app.usecases.sessions import Arrival, open_login
 from tests import postgres
 
 NOW = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
@@ -127,6 +130,14 @@ def fill(database: Engine, key_ring: KeyRing) -> None:
             )
             session.add(FollowUp(worker_id=number, push_id=push.id, answer=Answer.CALL_ME, asked_at=NOW))
             session.add(Slip(worker_id=number, push_ids=[push.id], printed_at=NOW, actor="clerk/k-1"))
+            open_login(
+                session,
+                role=Role.SEEKER,
+                let_in_by=LetInBy.CARD,
+                arrival=Arrival(network="", agent=""),
+                now=NOW,
+                worker_id=number,
+            )
             append_entry(
                 session, kind=EntryKind.BRIEFING, worker_id=number, happened_at=NOW, now=NOW, actor="a", keys=key_ring
             )
