@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     # The key ring as a file (mode 0600) or as its JSON text; in a demo neither makes `data/keys.json` on first use.
     keys_file: Path | None = Field(None, validation_alias="JIUJIN_KEYS_FILE")
     keys: SecretStr | None = Field(None, validation_alias="JIUJIN_KEYS")
+    # What seals from now on; what the other one has sealed opens all the same.
+    cipher: Literal["aes-256-gcm", "sm4-gcm"] = Field("aes-256-gcm", validation_alias="JIUJIN_CIPHER")
+    # A key service that wraps people's own keys (docs/keys.md); without one the key ring does.
+    kms_url: str | None = Field(None, validation_alias="JIUJIN_KMS_URL")
+    kms_secret: SecretStr | None = Field(None, validation_alias="JIUJIN_KMS_SECRET")
 
     host: str = Field("127.0.0.1", validation_alias="JIUJIN_HOST")
     port: int = Field(8000, ge=1, le=65_535, validation_alias="JIUJIN_PORT")
@@ -161,7 +166,10 @@ class Settings(BaseSettings):
             missing = [_variable(name) for name in group if getattr(self, name) is None]
             if missing and len(missing) < len(group):
                 found.append(f"还缺 {'、'.join(missing)}：这家渠道要设齐才能用")
-        for name in _PROVIDER_URLS:
+        if (self.kms_url is None) != (self.kms_secret is None):
+            missing_one = "kms_url" if self.kms_url is None else "kms_secret"
+            found.append(f"还缺 {_variable(missing_one)}：密钥服务要设齐才能用")
+        for name in (*_PROVIDER_URLS, "kms_url"):
             url = getattr(self, name)
             if url is not None and not _is_web_address(url):
                 found.append(f"{_variable(name)} 要是完整的网址")
@@ -187,6 +195,10 @@ class Settings(BaseSettings):
             url = getattr(self, name)
             if url is not None and not url.startswith("https://"):
                 found.append(f"{_variable(name)} 要用 https://：里面有手机号")
+        if self.kms_url is not None and not self.kms_url.startswith("https://"):
+            found.append("JIUJIN_KMS_URL 要用 https://：里面有密钥")
+        if self.kms_secret is not None and len(self.kms_secret.get_secret_value()) < _SHORTEST_SECRET:
+            found.append(f"JIUJIN_KMS_SECRET 至少要{_SHORTEST_SECRET}个字符，不然别人也能叫密钥服务解密")
         secrets = {name: getattr(self, name) for name in _SHARED_SECRETS}
         given = {name: secret.get_secret_value() for name, secret in secrets.items() if secret is not None}
         for name, secret in given.items():

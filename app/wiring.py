@@ -18,8 +18,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from app.channels.agreed import AgreedTemplate
 from app.channels.callbacks import ProviderCallbacks, Shape
-from app.channels.calls import Caller
+from app.channels.calls import Caller, Timeouts
 from app.channels.inbox import InboxSender, SlipSender
+from app.channels.key_service import KeyService
 from app.channels.neutral import NeutralSender
 from app.channels.recording import RecordingSender
 from app.channels.sms_aliyun import AliyunAccount, AliyunSender
@@ -34,8 +35,18 @@ from app.domain.templates import PUSH_TEMPLATES, SIGNATURE, push_by_link
 from app.domain.viewers import EVERYBODY, Viewer
 from app.kit.clock import Clock, SystemClock
 from app.kit.database import open_engine, read_session, write_session
+from app.kit.encrypted import require_cipher
 from app.kit.errors import Busy
-from app.kit.keys import KeyRing, KeyRingUnusable, keyed_digests, load_key_ring, load_or_create_key_ring, read_key_ring
+from app.kit.keys import (
+    Cipher,
+    FiledKeyRing,
+    KeyRing,
+    KeyRingUnusable,
+    MasterKeys,
+    keyed_digests,
+    load_or_create_key_ring,
+    read_key_ring,
+)
 from app.kit.migrations import SchemaState, check
 from app.kit.networks import Network, network_of, read_networks
 from app.settings import AgreedSettings, Settings, SettingsUnusable, load_settings
@@ -243,7 +254,7 @@ def build_house(settings: Settings) -> House:
         # Without the cause: it quotes the URL, which may hold a password.
         raise HouseUnusable("DATABASE_URL 不是能用的数据库地址") from None
     clock = SystemClock()
-    keys = _open_key_ring(settings, engine)
+    keys = _open_key_ring(settings, engine, build_masters(settings, clock))
     return House(
         settings=settings,
         engine=scoped(engine, EVERYBODY, keys=keys),
@@ -252,6 +263,16 @@ def build_house(settings: Settings) -> House:
         senders=build_senders(settings, clock),
         callbacks=build_callbacks(settings, clock),
     )
+
+
+def build_masters(settings: Settings, clock: Clock) -> MasterKeys | None:
+    """The key service that wraps people's own keys; None where the key ring does."""
+    if settings.kms_url is None or settings.kms_secret is None:
+        return None
+    secret = settings.kms_secret.get_secret_value()
+    # A deed waits for it, and holds a transaction meanwhile.
+    caller = Caller(clock, Timeouts(connect_s=2, read_s=4, overall_s=5))
+    return KeyService(base_url=settings.kms_url, secret=secret, caller=caller, clock=clock)
 
 
 def build_senders(settings: Settings, clock: Clock) -> tuple[Sender, ...]:
@@ -492,17 +513,20 @@ def _telling_foreign_keys(house: House) -> Iterator[None]:
         ) from None
 
 
-def _open_key_ring(settings: Settings, engine: Engine) -> KeyRing:
+def _open_key_ring(settings: Settings, engine: Engine, masters: MasterKeys | None) -> KeyRing:
+    cipher, path = Cipher(settings.cipher), settings.effective_keys_file
+    require_cipher(cipher)
     if settings.keys is not None:
-        return read_key_ring(settings.keys.get_secret_value())
+        return replace(read_key_ring(settings.keys.get_secret_value()), cipher=cipher, masters=masters)
     if settings.is_production or settings.keys_file is not None:
-        return load_key_ring(settings.effective_keys_file)
+        return FiledKeyRing(path, cipher=cipher, masters=masters)
     try:
-        if not settings.effective_keys_file.exists():
-            _require_no_ring_needed(settings.effective_keys_file, engine)
-        return load_or_create_key_ring(settings.effective_keys_file)
+        if not path.exists():
+            _require_no_ring_needed(path, engine)
+            load_or_create_key_ring(path)
+        return FiledKeyRing(path, cipher=cipher, masters=masters)
     except OSError as error:
-        raise FolderUnwritable(f"密钥文件 {settings.effective_keys_file} 写不了", error) from error
+        raise FolderUnwritable(f"密钥文件 {path} 写不了", error) from error
 
 
 def _require_no_ring_needed(path: Path, engine: Engine) -> None:

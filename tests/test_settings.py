@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from app.settings import Settings, SettingsUnusable, load_settings
 
@@ -75,6 +76,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         JIUJIN_KEYS=None,
         JIUJIN_KEYS_FILE=str(keys),
         JIUJIN_DATA=str(tmp_path),
+        JIUJIN_CIPHER="sm4-gcm",
+        JIUJIN_KMS_URL="https://kms.example.gov.cn",
+        JIUJIN_KMS_SECRET="a-long-enough-secret-for-kms",
         JIUJIN_DB_POOL_SIZE="7",
         JIUJIN_DB_STATEMENT_TIMEOUT_MS="0",
         JIUJIN_DB_LOCK_TIMEOUT_MS="9",
@@ -97,6 +101,9 @@ def test_every_variable_is_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     assert settings.model_dump(exclude={"env", "keys", "keys_file", "database_url", "public_url", *providers}) == {
         "data": tmp_path,
         "owner_database_url": None,
+        "cipher": "sm4-gcm",
+        "kms_url": "https://kms.example.gov.cn",
+        "kms_secret": SecretStr("a-long-enough-secret-for-kms"),
         "db_pool_size": 7,
         "db_statement_timeout_ms": 0,
         "db_lock_timeout_ms": 9,
@@ -306,3 +313,12 @@ def test_each_invariant_of_providers_keeps_production_from_starting(
     problems = refused()
     assert len(problems) == len(names)
     assert all(problem.startswith(name) for problem, name in zip(problems, names, strict=True))
+
+
+def test_a_key_service_is_set_up_whole_and_guarded(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_environment(monkeypatch, JIUJIN_KMS_URL="https://kms.example.gov.cn")
+    assert refused() == ["还缺 JIUJIN_KMS_SECRET：密钥服务要设齐才能用"]
+    set_environment(monkeypatch, JIUJIN_KMS_URL="http://kms.example.gov.cn", JIUJIN_KMS_SECRET="short")
+    assert [problem.split()[0] for problem in refused()] == ["JIUJIN_KMS_URL", "JIUJIN_KMS_SECRET"]
+    monkeypatch.setenv("JIUJIN_CIPHER", "rot13")
+    assert any("JIUJIN_CIPHER 只能是" in problem for problem in refused())

@@ -6,7 +6,6 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,14 +15,12 @@ from sqlalchemy import URL, Engine, text
 from app.cli.databases import prepare
 from app.domain.pushes import Message, Outcome
 from app.domain.viewers import EVERYBODY, NOBODY
-from app.domain.workers import WorkerOrigin
 from app.kit.clock import SystemClock
 from app.kit.database import open_engine, write_session
+from app.kit.encrypted import Place, blind_index, seal
 from app.kit.keys import load_key_ring, new_key_ring, save_key_ring
 from app.kit.migrations import upgrade
 from app.settings import Settings
-from app.store.identities import NewIdentity, add_identity
-from app.store.workers import Worker
 from app.wiring import (
     House,
     HouseUnusable,
@@ -139,18 +136,25 @@ def test_people_stored_before_there_were_check_values_need_their_ring(
 ) -> None:
     house = demo()
     upgrade(house.engine, to="0001")
-    now = house.clock.now()
     with write_session(house.engine) as session:
-        worker = Worker(
-            birth_on=date(1970, 1, 1),
-            home_area_code="500237102",
-            origin=WorkerOrigin.IMPORTED,
-            created_at=now,
-            updated_at=now,
+        session.execute(
+            text(
+                "INSERT INTO workers (id, birth_on, home_area_code, skills_text, wants, certificates, kinds, limits, "
+                "max_km, origin, created_at, updated_at) VALUES (1, '1970-01-01', '500237102', '', '[]', '[]', '[]', "
+                "'[]', 30, 'imported', '2026-12-01 00:00:00.000000', '2026-12-01 00:00:00.000000')"
+            )
         )
-        session.add(worker)
-        session.flush()
-        add_identity(session, NewIdentity(worker_id=worker.id, name="样例甲", id_number="1"), keys=house.keys)
+        session.execute(
+            text(
+                "INSERT INTO identities (worker_id, name, id_number, id_number_index) "
+                "VALUES (1, :name, :number, :index)"
+            ),
+            {
+                "name": seal(house.keys, "样例甲", place=Place("identities", "name", 1)),
+                "number": seal(house.keys, "1", place=Place("identities", "id_number", 1)),
+                "index": blind_index(house.keys, "1", purpose="identities.id_number"),
+            },
+        )
     (tmp_path / "var" / "keys.json").unlink()
     with pytest.raises(KeysLost):
         demo()

@@ -1,4 +1,4 @@
-"""Taking turns: two commands that fill the same database do it one after the other, not both.
+"""Taking turns: two commands that fill the same database, or rotate its keys, do it one after the other, not both.
 
 The lock is the database's own where it has one, and falls with the process that holds it.
 """
@@ -12,8 +12,9 @@ from sqlalchemy import Engine, text
 
 from app.kit.errors import Busy
 
-# On PostgreSQL an advisory lock; the number only has to be one that nobody else in this database uses.
+# On PostgreSQL an advisory lock; a number only has to be one that nobody else in this database uses.
 _FILLING_LOCK = 4_610_238
+_ROTATING_LOCK = 4_610_241
 _LONGEST_WAIT_S = 600
 _PAUSE_S = 0.2
 
@@ -29,30 +30,44 @@ def filling(engine: Engine, *, on_wait: Callable[[], None]) -> Iterator[None]:
     Raises:
         Busy: somebody else was at it for ten minutes (PostgreSQL tells so by an error of its own).
     """
-    with _on_postgresql(engine, on_wait) if engine.dialect.name == "postgresql" else _on_sqlite(engine, on_wait):
+    with _taking(engine, on_wait, number=_FILLING_LOCK, ending="filling"):
         yield
 
 
 @contextmanager
-def _on_postgresql(engine: Engine, on_wait: Callable[[], None]) -> Iterator[None]:
+def rotating(engine: Engine, *, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Nobody else rotates this database's keys within the block. Arguments and errors as `filling`."""
+    with _taking(engine, on_wait, number=_ROTATING_LOCK, ending="rotating"):
+        yield
+
+
+@contextmanager
+def _taking(engine: Engine, on_wait: Callable[[], None], *, number: int, ending: str) -> Iterator[None]:
+    is_postgresql = engine.dialect.name == "postgresql"
+    with _on_postgresql(engine, on_wait, number) if is_postgresql else _on_sqlite(engine, on_wait, ending):
+        yield
+
+
+@contextmanager
+def _on_postgresql(engine: Engine, on_wait: Callable[[], None], number: int) -> Iterator[None]:
     with engine.connect() as connection:
         # Closed at the end instead of returned to the pool: that frees the lock, also after an error.
         connection.detach()
-        taken = connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": _FILLING_LOCK})
+        taken = connection.scalar(text("SELECT pg_try_advisory_lock(:number)"), {"number": number})
         if not taken:
             on_wait()
             connection.execute(text(f"SET lock_timeout = '{_LONGEST_WAIT_S}s'"))
             connection.execute(text("SET statement_timeout = 0"))
-            connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _FILLING_LOCK})
+            connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": number})
         # No transaction stays open meanwhile: the server would end it, and the lock is the connection's.
         connection.commit()
         yield
 
 
 @contextmanager
-def _on_sqlite(engine: Engine, on_wait: Callable[[], None]) -> Iterator[None]:
+def _on_sqlite(engine: Engine, on_wait: Callable[[], None], ending: str) -> Iterator[None]:
     # SQLite has no such lock, but a write transaction on an empty file beside the database is one on every system.
-    path = f"{engine.url.database}.filling"
+    path = f"{engine.url.database}.{ending}"
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as lock:
         if not _has_taken(lock):
             on_wait()

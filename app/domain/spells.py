@@ -30,6 +30,7 @@ class SpellEnd(StrEnum):
     MOVED_AWAY = "moved_away"
     STATUS_ENDED = "status_ended"
     DIED = "died"
+    ERASED = "erased"
     MISTAKE = "mistake"
 
     @property
@@ -46,6 +47,7 @@ _END_LABELS = {
     SpellEnd.MOVED_AWAY: "迁出",
     SpellEnd.STATUS_ENDED: "不再是登记失业的脱贫人口",
     SpellEnd.DIED: "去世",
+    SpellEnd.ERASED: "本人要求销毁身份信息",
     SpellEnd.MISTAKE: "登记错了",
 }
 

@@ -2,6 +2,8 @@
 
 The newest version of a family does the work, the older ones only read what they once wrote: rotating adds a version and
 never takes one away. Losing the file loses every name and phone in the database, so it is backed up apart from it.
+
+A ring says besides which cipher writes and, if a key service holds the master keys, who wraps people's own keys.
 """
 
 import base64
@@ -13,20 +15,61 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, Protocol, get_args
 
 KEY_BYTES = 32  # AES-256; for HMAC-SHA256 as long as its output (RFC 2104 section 3)
 
 Family = Literal["data", "index", "token"]
-_FAMILIES: tuple[Family, ...] = get_args(Family)
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 
 class KeyRingUnusable(Exception):
     """The key ring cannot be used, and why. Raised at start-up; the message never holds a key."""
+
+
+class Cipher(StrEnum):
+    """What seals (`kit.encrypted`). Whatever writes today, what the other has written opens all the same."""
+
+    AES_256_GCM = "aes-256-gcm"
+    SM4_GCM = "sm4-gcm"
+
+
+class KeyToWrap(NamedTuple):
+    """A person's key and what it is bound to: wrapped for one place, it is unwrapped for no other."""
+
+    context: bytes
+    key: bytes
+
+
+class WrappedKey(NamedTuple):
+    """A key as `MasterKeys.wrap` gave it, and what it was bound to."""
+
+    context: bytes
+    wrapped: str
+
+
+class MasterKeys(Protocol):
+    """Who wraps people's own keys with a master key: a key service, where the ring does not do it itself.
+
+    Each raises `Busy` when it cannot be asked, rather than guess.
+    """
+
+    def current(self) -> str:
+        """What a key begins with that is wrapped today, so that those are found that are to be wrapped anew."""
+        ...
+
+    def wrap(self, keys: Sequence[KeyToWrap]) -> list[str]:
+        """Each key wrapped, in their order."""
+        ...
+
+    def unwrap(self, wrapped: Sequence[WrappedKey]) -> list[bytes | None]:
+        """Each key, in their order; None for one that was altered, moved or wrapped by nobody who is known here."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -34,22 +77,30 @@ class KeyRing:
     """Three families of keys, each a mapping from version (1, 2, …) to 32 bytes.
 
     Attributes:
-        data: AES-256-GCM keys for encrypted columns.
+        data: keys for encrypted columns and for wrapping people's own keys.
         index: HMAC-SHA256 keys for blind indexes.
         token: HMAC-SHA256 keys for digests of short codes.
+        writes: by family the version that writes, where that is not the newest: while a new one is being handed out to
+            processes that take their ring from the environment, all of them must read it before one may write with it.
+        cipher: what seals from now on.
+        masters: the key service that wraps people's keys; None: the ring's own data keys do.
 
     Raises:
-        KeyRingUnusable: a family is empty, a version is not positive, a key is not 32 bytes or stands twice.
+        KeyRingUnusable: a family is empty, a version is not positive, a key is not 32 bytes or stands twice, or what is
+            to write is not there.
     """
 
     # Left out of repr(): a key ring that is printed by mistake must not give its keys away.
     data: Mapping[int, bytes] = field(repr=False)
     index: Mapping[int, bytes] = field(repr=False)
     token: Mapping[int, bytes] = field(repr=False)
+    writes: Mapping[Family, int] = field(default_factory=dict, repr=False)
+    cipher: Cipher = field(default=Cipher.AES_256_GCM, repr=False, compare=False)
+    masters: MasterKeys | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         seen: set[bytes] = set()
-        for family in _FAMILIES:
+        for family in FAMILIES:
             keys = self.family(family)
             if not keys:
                 raise KeyRingUnusable(f"密钥环缺少 {family} 密钥")
@@ -63,33 +114,114 @@ class KeyRing:
                 seen.add(key)
             # Frozen means frozen: a shared mapping could be changed behind the ring's back.
             object.__setattr__(self, family, MappingProxyType(dict(keys)))
+            if family in self.writes and self.writes[family] not in keys:
+                raise KeyRingUnusable(f"{family} 密钥没有第 {self.writes[family]} 版，不能用它写")
+        object.__setattr__(self, "writes", MappingProxyType(dict(self.writes)))
 
     def family(self, family: Family) -> Mapping[int, bytes]:
         """All versions of one family."""
-        return {"data": self.data, "index": self.index, "token": self.token}[family]
+        keys: Mapping[int, bytes] = getattr(self, family)
+        return keys
 
     def current(self, family: Family) -> int:
         """The version that writes today."""
-        return max(self.family(family))
+        return self.writes.get(family) or max(self.family(family))
 
-    def rotated(self, *families: Family) -> "KeyRing":
-        """A ring with one more version in each of the families, which from then on writes."""
-        return replace(
-            self,
-            **{family: {**self.family(family), self.current(family) + 1: _new_key()} for family in families},
+    def rotated(self, *families: Family, writing: bool = True) -> "KeyRing":
+        """A ring with one more version in each of the families, which from then on writes, or so far only reads."""
+        writes = {family: version for family, version in self.writes.items() if family not in families}
+        if not writing:
+            writes |= {family: self.current(family) for family in families}
+        return KeyRing(
+            data=_with_one_more(self.data) if "data" in families else self.data,
+            index=_with_one_more(self.index) if "index" in families else self.index,
+            token=_with_one_more(self.token) if "token" in families else self.token,
+            writes=writes,
+            cipher=self.cipher,
+            masters=self.masters,
         )
+
+    def let_newest_write(self) -> "KeyRing":
+        """The ring in which the newest version of each family writes."""
+        return KeyRing(data=self.data, index=self.index, token=self.token, cipher=self.cipher, masters=self.masters)
+
+    def is_part_of(self, other: "KeyRing") -> bool:
+        """Whether another ring holds each of these keys under its version."""
+        return all(self.family(family).items() <= other.family(family).items() for family in FAMILIES)
 
     def to_json(self) -> str:
         """The ring as the text that `read_key_ring` understands. Secret."""
-        return json.dumps(
-            {
-                family: {
-                    str(version): base64.b64encode(key).decode() for version, key in sorted(self.family(family).items())
-                }
-                for family in _FAMILIES
-            },
-            indent=2,
-        )
+        document: dict[str, Mapping[str, object]] = {
+            family: {
+                str(version): base64.b64encode(key).decode() for version, key in sorted(self.family(family).items())
+            }
+            for family in FAMILIES
+        }
+        if self.writes:
+            document["writes"] = dict(sorted(self.writes.items()))
+        return json.dumps(document, indent=2)
+
+
+class FiledKeyRing(KeyRing):
+    """The ring in a file, read anew as soon as the file has been replaced: a process that runs for weeks rotates too.
+
+    What cannot be read, or lacks a key that was there, is passed over: the ring of before goes on.
+
+    Raises:
+        KeyRingUnusable: as `load_key_ring`, when it is made.
+    """
+
+    _path: Path
+    _read: tuple[tuple[int, int] | None, KeyRing]
+
+    def __init__(self, path: Path, *, cipher: Cipher = Cipher.AES_256_GCM, masters: MasterKeys | None = None) -> None:
+        # The parent's fields are properties here, so its constructor has nothing to set.
+        object.__setattr__(self, "_path", path)
+        object.__setattr__(self, "_read", (_mark_of(path), load_key_ring(path)))
+        object.__setattr__(self, "cipher", cipher)
+        object.__setattr__(self, "masters", masters)
+
+    @property
+    def data(self) -> Mapping[int, bytes]:
+        return self._newest().data
+
+    @property
+    def index(self) -> Mapping[int, bytes]:
+        return self._newest().index
+
+    @property
+    def token(self) -> Mapping[int, bytes]:
+        return self._newest().token
+
+    @property
+    def writes(self) -> Mapping[Family, int]:
+        return self._newest().writes
+
+    def _newest(self) -> KeyRing:
+        mark, ring = self._read
+        # A look at the file takes a microsecond, sealing one value ten.
+        if (newest := _mark_of(self._path)) in (mark, None):
+            return ring
+        try:
+            found = load_key_ring(self._path)
+        except KeyRingUnusable:
+            found = ring
+        ring = found if ring.is_part_of(found) else ring
+        object.__setattr__(self, "_read", (newest, ring))
+        return ring
+
+
+def _mark_of(path: Path) -> tuple[int, int] | None:
+    """What differs when a file was replaced or its mode was changed; None if it is not there."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
+
+
+def _with_one_more(keys: Mapping[int, bytes]) -> dict[int, bytes]:
+    return {**keys, max(keys) + 1: _new_key()}
 
 
 def _new_key() -> bytes:
@@ -104,6 +236,8 @@ def new_key_ring() -> KeyRing:
 def read_key_ring(text: str) -> KeyRing:
     """The ring written in JSON: `{"data": {"1": base64}, "index": {"1": base64}, "token": {"1": base64}}`.
 
+    With `"writes": {"data": 1}` beside them that version writes, though there is a newer one.
+
     Raises:
         KeyRingUnusable: the text is no such ring.
     """
@@ -111,14 +245,15 @@ def read_key_ring(text: str) -> KeyRing:
         document = json.loads(text)
         families = {
             family: {int(version): base64.b64decode(key, validate=True) for version, key in document[family].items()}
-            for family in _FAMILIES
+            for family in FAMILIES
         }
+        writes = {family: int(version) for family, version in document.get("writes", {}).items() if family in FAMILIES}
     except KeyError as error:
         raise KeyRingUnusable(f"密钥环缺少 {error.args[0]} 密钥") from None
     except (ValueError, TypeError, AttributeError, binascii.Error):
         # Without the cause: its message quotes the text.
         raise KeyRingUnusable("密钥环不是有效的 JSON，或密钥不是 base64") from None
-    return KeyRing(**families)
+    return KeyRing(data=families["data"], index=families["index"], token=families["token"], writes=writes)
 
 
 def load_key_ring(path: Path) -> KeyRing:
@@ -142,11 +277,20 @@ def load_key_ring(path: Path) -> KeyRing:
 
 
 def save_key_ring(ring: KeyRing, path: Path) -> None:
-    """Write the ring to a file of mode 0600, whole or not at all."""
+    """Write the ring to a file of mode 0600, whole or not at all.
+
+    It is on the disk before this returns: what is sealed with a key that a power cut takes back is lost.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     _write_private(ring, scratch)
     scratch.replace(path)
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def load_or_create_key_ring(path: Path) -> KeyRing:
@@ -215,7 +359,7 @@ def key_checks(ring: KeyRing) -> dict[tuple[str, int], str]:
     """
     return {
         (family, version): tag(key, "key_check", family, str(version))
-        for family in _FAMILIES
+        for family in FAMILIES
         for version, key in sorted(ring.family(family).items())
     }
 

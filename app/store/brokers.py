@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from datetime import date
 
-from sqlalchemy import ForeignKey, Index, String, select
+from sqlalchemy import ForeignKey, Index, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kit.database import Base
@@ -52,3 +52,9 @@ def list_codes(session: Session, worker_ids: Collection[int], *, on: date) -> di
         )
         found.update((worker_id, code) for worker_id, code in session.execute(chosen))
     return found
+
+
+def end_cases(session: Session, worker_id: int, *, last_day: date) -> None:
+    """Let a person be in nobody's care after a day."""
+    is_open = Case.valid_to.is_(None) | (Case.valid_to > last_day)
+    session.execute(update(Case).where(Case.worker_id == worker_id, is_open).values(valid_to=last_day))

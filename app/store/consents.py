@@ -3,10 +3,10 @@
 A row is never changed but for its end: who withdraws ends one, who agrees again begins another.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, exists, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
 from app.domain.ledger import Channel
@@ -52,6 +52,12 @@ def find_consent(session: Session, *, worker_id: int, channel: Channel) -> Conse
     return session.scalars(
         select(Consent).where(Consent.worker_id == worker_id, Consent.channel == channel, Consent.ended_at.is_(None))
     ).first()
+
+
+def list_with_address(session: Session, worker_id: int) -> Sequence[Consent]:
+    """A person's consents that name an address, those that ended too; in order of id."""
+    chosen = select(Consent).where(Consent.worker_id == worker_id, Consent.address.is_not(None))
+    return session.scalars(chosen.order_by(Consent.id)).all()
 
 
 def list_by_address(session: Session, *, channel: Channel, address_indexes: Collection[str]) -> list[int]:
@@ -100,3 +106,32 @@ def end_consent(session: Session, *, worker_id: int, channel: Channel, how: str,
         .where(Consent.worker_id == worker_id, Consent.channel == channel, Consent.ended_at.is_(None))
         .values(ended_at=now, ended_how=how)
     )
+
+
+def erase_addresses(session: Session, worker_id: int, *, how: str, now: datetime) -> None:
+    """Drop where channels reach a person, also of consents that ended long ago, and end those that hold."""
+    of = update(Consent).where(Consent.worker_id == worker_id)
+    session.execute(of.values(address=None, address_index=None))
+    session.execute(of.where(Consent.ended_at.is_(None)).values(ended_at=now, ended_how=how))
+
+
+def count_behind(session: Session, *, index_today: str) -> int:
+    """How many addresses are indexed otherwise than today, or not sealed under the person's own key."""
+    return session.scalar(select(func.count()).select_from(Consent).where(_is_behind(index_today))) or 0
+
+
+def lock_behind(session: Session, *, after: int, limit: int, index_today: str) -> Sequence[Consent]:
+    """The next of these consents behind an id, locked until the transaction ends."""
+    return session.scalars(
+        select(Consent)
+        .where(Consent.id > after, _is_behind(index_today))
+        .order_by(Consent.id)
+        .limit(limit)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _is_behind(index_today: str) -> ColumnElement[bool]:
+    is_today = Consent.address.startswith("p") & Consent.address_index.startswith(index_today, autoescape=True)
+    return Consent.address.is_not(None) & ~is_today

@@ -27,6 +27,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
@@ -110,7 +111,7 @@ class LedgerKey(Base):
     __tablename__ = "ledger_keys"
 
     worker_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    sealed: Mapped[str] = mapped_column(String(200))
+    sealed: Mapped[str] = mapped_column(String(500))
 
 
 class LedgerLeaf(Base):
@@ -398,6 +399,29 @@ def add_keys(session: Session, sealed: Mapping[int, str]) -> None:
     # In one order, so that two who add at once do not wait for each other.
     rows = [{"worker_id": worker_id, "sealed": key} for worker_id, key in sorted(sealed.items())]
     session.connection().execute(dialect.insert(LedgerKey).on_conflict_do_nothing(), rows)
+
+
+def count_keys_behind(session: Session, *, today: str) -> int:
+    """How many keys are wrapped otherwise than what begins so."""
+    chosen = select(func.count()).select_from(LedgerKey)
+    return session.scalar(chosen.where(~LedgerKey.sealed.startswith(today, autoescape=True))) or 0
+
+
+def list_keys_behind(session: Session, *, after: int, limit: int, today: str) -> dict[int, str]:
+    """The next of these keys behind a person's id."""
+    chosen = (
+        select(LedgerKey.worker_id, LedgerKey.sealed)
+        .where(LedgerKey.worker_id > after, ~LedgerKey.sealed.startswith(today, autoescape=True))
+        .order_by(LedgerKey.worker_id)
+        .limit(limit)
+    )
+    return {row.worker_id: row.sealed for row in session.execute(chosen)}
+
+
+def replace_key(session: Session, worker_id: int, *, before: str, sealed: str) -> None:
+    """Store a key wrapped anew, if it still stands there as before: one that was destroyed must not come back."""
+    standing = update(LedgerKey).where(LedgerKey.worker_id == worker_id, LedgerKey.sealed == before)
+    session.execute(standing.values(sealed=sealed))
 
 
 def lock_key(session: Session, worker_id: int) -> bool:

@@ -374,6 +374,24 @@ def lock_reports_in_plain_text(session: Session, *, limit: int) -> Sequence[Post
     ).all()
 
 
+def count_words_behind(session: Session, *, today: str) -> int:
+    """How many reports have words that are sealed otherwise than what begins so."""
+    chosen = select(func.count()).select_from(PostingReport)
+    return session.scalar(chosen.where(~PostingReport.sealed_words.startswith(today, autoescape=True))) or 0
+
+
+def lock_words_behind(session: Session, *, after: int, limit: int, today: str) -> Sequence[PostingReport]:
+    """The next of these reports behind an id, locked until the transaction ends."""
+    return session.scalars(
+        select(PostingReport)
+        .where(PostingReport.id > after, ~PostingReport.sealed_words.startswith(today, autoescape=True))
+        .order_by(PostingReport.id)
+        .limit(limit)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def count_waiting_reporters(session: Session, posting_id: int) -> int:
     """How many different reporters have reports of a posting that wait for a check."""
     return (

@@ -192,6 +192,17 @@ def lock_pushes(session: Session, push_ids: Iterable[int]) -> None:
         session.execute(chosen.order_by(Push.id).with_for_update()).all()
 
 
+def lock_pushes_of(session: Session, worker_id: int) -> Sequence[Push]:
+    """All pushes to a person, locked until the transaction ends, in order of id."""
+    return session.scalars(
+        select(Push)
+        .where(Push.worker_id == worker_id)
+        .order_by(Push.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
 def lock_undelivered(session: Session, *, worker_id: int, posting_id: int) -> Push | None:
     """The last push of a posting to a person, locked, if it may still arrive."""
     return session.scalars(
@@ -457,6 +468,11 @@ def find_follow_up(session: Session, follow_up_id: int) -> FollowUp | None:
     return session.get(FollowUp, follow_up_id)
 
 
+def delete_follow_ups(session: Session, worker_id: int) -> None:
+    """Let nobody get in touch with a person any more."""
+    session.execute(delete(FollowUp).where(FollowUp.worker_id == worker_id))
+
+
 def find_receipt(session: Session, digest: str) -> Receipt | None:
     """A receipt that came before, by its digest."""
     return session.scalars(select(Receipt).where(Receipt.digest == digest)).first()
@@ -478,9 +494,39 @@ def lock_unapplied_receipts(session: Session, *, now: datetime, limit: int) -> S
     ).all()
 
 
+def list_receipts(session: Session, *, after: int, limit: int) -> Sequence[Receipt]:
+    """The next receipts behind an id, in order of id."""
+    return session.scalars(select(Receipt).where(Receipt.id > after).order_by(Receipt.id).limit(limit)).all()
+
+
+def lock_receipt(session: Session, receipt_id: int) -> Receipt | None:
+    """A receipt, read anew and locked until the transaction ends."""
+    return session.scalars(
+        select(Receipt).where(Receipt.id == receipt_id).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+
+
 def forget_receipts(session: Session, *, applied_before: datetime) -> None:
     """Drop receipts that were done with before an instant."""
     session.execute(delete(Receipt).where(Receipt.applied_at < applied_before))
+
+
+def count_receipts_behind(session: Session, *, today: str) -> int:
+    """How many receipts are sealed otherwise than what begins so."""
+    chosen = select(func.count()).select_from(Receipt)
+    return session.scalar(chosen.where(~Receipt.body.startswith(today, autoescape=True))) or 0
+
+
+def lock_receipts_behind(session: Session, *, after: int, limit: int, today: str) -> Sequence[Receipt]:
+    """The next of these receipts behind an id, locked until the transaction ends."""
+    return session.scalars(
+        select(Receipt)
+        .where(Receipt.id > after, ~Receipt.body.startswith(today, autoescape=True))
+        .order_by(Receipt.id)
+        .limit(limit)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
 
 
 def _is_to_be_looked_at(now: datetime) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String, select
+from sqlalchemy import ForeignKey, String, delete, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kit.database import Base, Json
@@ -41,3 +41,8 @@ def list_unsigned(session: Session, worker_ids: Collection[int]) -> Sequence[Sli
     return session.scalars(
         select(Slip).where(Slip.worker_id.in_({*worker_ids}), Slip.signed_at.is_(None)).order_by(Slip.id)
     ).all()
+
+
+def delete_slips(session: Session, worker_id: int) -> None:
+    """Drop a person's slips: what comes back signed is not known any more."""
+    session.execute(delete(Slip).where(Slip.worker_id == worker_id))

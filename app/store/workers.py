@@ -4,17 +4,21 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, insert, select, update
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, delete, insert, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin
 from app.kit.database import Base
 
 _NUMBERS_AT_ONCE = 10_000
+_DISTRICT_DIGITS = 6  # of an area's code, before the township
 
 
 class Worker(Base):
-    """A person's profile. Identity (name, number, phone) is in `identities`, under the same id."""
+    """A person's profile. Identity (name, number, phone) is in `identities`, under the same id.
+
+    Of who was erased a row stays, for what is counted hangs on it: home as the district, birth as the year.
+    """
 
     __tablename__ = "workers"
 
@@ -37,6 +41,7 @@ class Worker(Base):
     origin: Mapped[WorkerOrigin]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]
 
 
 class WorkerStatus(Base):
@@ -57,14 +62,34 @@ class WorkerStatus(Base):
 
 
 def list_workers(session: Session) -> Iterator[Worker]:
-    """Everybody, neighbours beside each other; read as they are taken."""
-    chosen = select(Worker).order_by(Worker.home_area_code, Worker.id)
+    """Everybody who was not erased, neighbours beside each other; read as they are taken."""
+    chosen = select(Worker).where(Worker.erased_at.is_(None)).order_by(Worker.home_area_code, Worker.id)
     yield from session.scalars(chosen, execution_options={"yield_per": 1000})
 
 
 def find_worker(session: Session, worker_id: int) -> Worker | None:
     """A worker by their id."""
     return session.get(Worker, worker_id)
+
+
+def lock_worker(session: Session, worker_id: int) -> Worker | None:
+    """A worker, read anew; nobody writes anything that points to them until the transaction ends."""
+    return session.scalars(
+        select(Worker).where(Worker.id == worker_id).with_for_update().execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def coarsen_worker(session: Session, worker: Worker, *, now: datetime) -> None:
+    """Leave of who is erased what is counted by: the district of their home, the year of their birth, their sex."""
+    worker.birth_on = date(worker.birth_on.year, 1, 1)
+    worker.home_area_code = worker.home_area_code[:_DISTRICT_DIGITS]
+    worker.current_area_code = None
+    worker.skills_text = ""
+    worker.wants, worker.certificates, worker.kinds, worker.limits = [], [], [], []
+    worker.pay_min_yuan_month = worker.home_by = worker.experience_years = None
+    worker.available_on = worker.education = None
+    worker.erased_at = worker.updated_at = now
+    session.flush()
 
 
 def lock_workers(session: Session, worker_ids: Collection[int]) -> set[int]:
@@ -82,6 +107,16 @@ def hold_workers(session: Session, worker_ids: Collection[int]) -> None:
     for part in _parts(sorted({*worker_ids})):
         chosen = select(Worker.id).where(Worker.id.in_(part or ())).order_by(Worker.id)
         session.execute(chosen.with_for_update(key_share=True)).all()
+
+
+def hold_erased(session: Session, worker_ids: Collection[int]) -> set[int]:
+    """Those of these people who were erased; the others are not until the transaction ends."""
+    found: set[int] = set()
+    for part in _parts(sorted({*worker_ids})):
+        chosen = select(Worker.id, Worker.erased_at).where(Worker.id.in_(part or ())).order_by(Worker.id)
+        rows = session.execute(chosen.with_for_update(read=True, key_share=True))
+        found |= {row.id for row in rows if row.erased_at is not None}
+    return found
 
 
 def list_homes(session: Session, worker_ids: Collection[int]) -> dict[int, tuple[str, int]]:
@@ -204,3 +239,11 @@ def end_status(session: Session, worker_id: int, status: Status, *, last_day: da
         .values(valid_to=last_day)
     )
     return session.connection().execute(ending).rowcount
+
+
+def end_statuses(session: Session, worker_id: int, *, last_day: date) -> None:
+    """Let a person be registered as nothing after a day; what begins later is dropped."""
+    of = WorkerStatus.worker_id == worker_id
+    session.execute(delete(WorkerStatus).where(of, WorkerStatus.valid_from > last_day))
+    is_open = WorkerStatus.valid_to.is_(None) | (WorkerStatus.valid_to > last_day)
+    session.execute(update(WorkerStatus).where(of, is_open).values(valid_to=last_day))

@@ -373,7 +373,7 @@ def _address(session: Session, channel: Channel, worker_id: int, *, now: datetim
         return str(worker_id)
     if channel is Channel.WECHAT:
         consent = consents.find_consent(session, worker_id=worker_id, channel=channel)
-        return None if consent is None else read_address(consent, keys=keys)
+        return None if consent is None else read_address(session, consent, keys=keys)
     identity = identities.read_identity(
         session, worker_id, keys=keys, actor=ACTOR, reason=f"push by {channel.value}", now=now
     )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.domain.workers import priority_of
 from app.kit.clock import china_date
 from app.store import postings, workers
+from app.store.person_keys import PersonErased
 from app.store.workers import Worker
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import Matchmaker, Note, RankedPosting
@@ -23,10 +24,13 @@ def require_worker(session: Session, worker_id: int) -> Worker:
 
     Raises:
         WorkerUnknown: there is no such person.
+        PersonErased: they were erased.
     """
     worker = workers.find_worker(session, worker_id)
     if worker is None:
         raise WorkerUnknown
+    if worker.erased_at is not None:
+        raise PersonErased
     return worker
 
 

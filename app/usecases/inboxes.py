@@ -13,6 +13,7 @@ from app.kit.errors import NotFound
 from app.kit.keyed_codes import keyed_code, read_keyed_code
 from app.kit.keys import KeyRing
 from app.store import pushes as store
+from app.store import workers
 from app.usecases.areas import AreaBook
 from app.usecases.postings import PostingCard, PostingNotFound, load_posting
 from app.usecases.pushes import link_token
@@ -52,7 +53,8 @@ def read_inbox_code(code: str, *, keys: KeyRing) -> int:
         InboxNotFound: it leads to nobody.
     """
     worker_id = read_keyed_code(keys, code, purpose=_PURPOSE)
-    if worker_id is None:
+    worker = None if worker_id is None else workers.find_worker(session, worker_id)
+    if worker_id is None or (worker is not None and worker.erased_at is not None):
         raise InboxNotFound
     return worker_id
 

@@ -15,9 +15,10 @@ from app.domain.entries import check_facts, check_text, commitment_of, digest_of
 from app.domain.fictions import plain_note
 from app.domain.ledger import Channel, Entry, EntryKind, Fact, Grade
 from app.kit.database import reserve_ids
-from app.kit.encrypted import Place, SealBroken, seal, seal_under, unseal, unseal_under
+from app.kit.encrypted import Place, SealBroken, seal_under, unseal_under, unwrap_keys, wrap_keys
 from app.kit.errors import Conflict, NotFound
 from app.kit.keys import KEY_BYTES, KeyRing, tag
+from app.store import ledger as store
 from app.store.audit import record_act
 from app.store.ledger import (
     LedgerEntry,
@@ -32,6 +33,7 @@ from app.store.ledger import (
     list_entries_written,
     lock_key,
 )
+from app.store.person_keys import require_kept
 
 OFFICE = 0
 """Whose key commits to entries that concern nobody, and to erasures."""
@@ -118,6 +120,7 @@ def append_entry(
     Raises:
         TypeError: a fact is a floating-point number or another thing that reads differently elsewhere.
         Invalid: a text holds a character that cannot be stored.
+        app.store.person_keys.PersonErased: the person was erased.
     """
     draft = EntryDraft(
         kind=kind,
@@ -158,7 +161,7 @@ def append_entries(session: Session, drafts: Sequence[EntryDraft], *, keys: KeyR
             actor=draft.actor,
             refers_to=draft.refers_to,
             facts=dict(draft.facts),
-            note=None if draft.note is None else seal_under(note_key(person_key), draft.note, place=_note(entry_id)),
+            note=None if draft.note is None else _seal_note(person_key, draft.note, entry_id, keys=keys),
         )
         entries.append(entry)
         commitments.append(commitment_of(entry, person_key=person_key))
@@ -296,24 +299,46 @@ def open_keys(session: Session, worker_ids: Iterable[int], *, keys: KeyRing) -> 
     return _opened(find_keys(session, worker_ids), keys)
 
 
+def count_keys_behind(session: Session, *, today: str) -> int:
+    """How many keys of the ledger are wrapped otherwise than today."""
+    return store.count_keys_behind(session, today=today)
+
+
+def rewrap_keys(session: Session, *, after: int, limit: int, today: str, keys: KeyRing) -> tuple[int, int] | None:
+    """Wrap the ledger's next keys anew that are wrapped otherwise than today; as `store.identities.bring_up`."""
+    wrapped = store.list_keys_behind(session, after=after, limit=limit, today=today)
+    if not wrapped:
+        return None
+    opened = _opened(wrapped, keys)
+    anew = wrap_keys(keys, {_key(keeper): key for keeper, key in opened.items()})
+    for keeper in sorted(opened):
+        store.replace_key(session, keeper, before=wrapped[keeper], sealed=anew[_key(keeper)])
+    return max(wrapped), len(opened)
+
+
 def _keys_to_write(session: Session, keepers: Collection[int], *, keys: KeyRing) -> dict[int, bytes]:
     sealed = find_keys(session, keepers, to_write=True)
     if missing := set(keepers) - sealed.keys():
-        new = {keeper: secrets.token_bytes(KEY_BYTES).hex() for keeper in missing}
-        add_keys(session, {keeper: seal(keys, key, place=_key(keeper)) for keeper, key in new.items()})
+        # Nobody who was erased is given a key anew: what is written under one could be read again.
+        require_kept(session, missing)
+        new = {_key(keeper): secrets.token_bytes(KEY_BYTES) for keeper in missing}
+        wrapped = wrap_keys(keys, new)
+        add_keys(session, {keeper: wrapped[_key(keeper)] for keeper in missing})
         sealed |= find_keys(session, missing, to_write=True)
-    return {keeper: bytes.fromhex(unseal(keys, key, place=_key(keeper))) for keeper, key in sealed.items()}
+    opened = _opened(sealed, keys)
+    if sealed.keys() - opened.keys():
+        raise SealBroken("ledger_keys.sealed: a key does not open")
+    return opened
 
 
 def _opened(sealed: Mapping[int, str], keys: KeyRing) -> dict[int, bytes]:
-    opened = {}
-    for keeper, key in sealed.items():
-        try:
-            opened[keeper] = bytes.fromhex(unseal(keys, key, place=_key(keeper)))
-        except (SealBroken, ValueError):
-            # Somebody else's key, or an altered one: the entries under it are told as not opening.
-            continue
-    return opened
+    # Not there is somebody else's key, or an altered one: the entries under it are told as not opening.
+    opened = unwrap_keys(keys, {_key(keeper): key for keeper, key in sealed.items()})
+    return {keeper: opened[_key(keeper)] for keeper in sealed if _key(keeper) in opened}
+
+
+def _seal_note(person_key: bytes, note: str, entry_id: int, *, keys: KeyRing) -> str:
+    return seal_under(note_key(person_key), note, place=_note(entry_id), cipher=keys.cipher)
 
 
 def keeper_of(kind: EntryKind, worker_id: int | None) -> int:

@@ -5,6 +5,7 @@ A card is made once when a posting enters memory; lists, pages and the feed show
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -26,7 +27,7 @@ from app.domain.postings import (
 )
 from app.domain.workers import Education, Sex
 from app.kit.database import HIGHEST_ID
-from app.kit.encrypted import Place, seal, unseal
+from app.kit.encrypted import Place, SealBroken, seal, unseal
 from app.kit.errors import NotFound, TooManyRequests
 from app.kit.keys import KeyRing
 from app.kit.tokens import CODE_ALPHABET, clean_code, new_code
@@ -325,6 +326,23 @@ def seal_words(session: Session, *, keys: KeyRing, limit: int) -> int:
         report.words = ""
     session.flush()
     return len(reports)
+
+
+def count_words_behind(session: Session, *, today: str) -> int:
+    """How many reporters' words are sealed otherwise than today."""
+    return store.count_words_behind(session, today=today)
+
+
+def reseal_words(session: Session, *, after: int, limit: int, today: str, keys: KeyRing) -> tuple[int, int] | None:
+    """Seal the next reporters' words anew that are sealed otherwise than today; as `store.identities.bring_up`."""
+    rows = store.lock_words_behind(session, after=after, limit=limit, today=today)
+    changed = 0
+    for row in rows:
+        with suppress(SealBroken):
+            row.sealed_words = seal(keys, _words_of(row, keys), place=_words_place(row.code))
+            changed += 1
+    session.flush()
+    return (rows[-1].id, changed) if rows else None
 
 
 def _words_of(report: store.PostingReport, keys: KeyRing) -> str:

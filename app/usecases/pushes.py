@@ -22,7 +22,7 @@ from app.kit.database import reserve_ids
 from app.kit.errors import Conflict, NotFound
 from app.kit.keys import KeyRing, tag
 from app.kit.tokens import new_token, same_token, token_digest
-from app.store import consents, postings, spells
+from app.store import consents, postings, spells, workers
 from app.store import pushes as store
 from app.store.ledger import find_entry, find_strike
 from app.store.postings import Posting
@@ -84,7 +84,7 @@ def intend_pushes(
     """Make pushes with their reasons and their first attempts, all in the caller's transaction.
 
     Who is owed a push and lets no electronic channel be used is to be visited; anybody else is then sent nothing, and
-    the push says so. What was made for the same occasion before is left as it is.
+    the push says so. What was made for the same occasion before is left as it is. Who was erased is passed over.
 
     Args:
         session: a transaction.
@@ -94,6 +94,8 @@ def intend_pushes(
         keys: make the links.
     """
     people = {each.worker_id for each in intents}
+    erased = workers.hold_erased(session, people)
+    intents = [each for each in intents if each.worker_id not in erased]
     made = {
         occasion: store.list_made(session, made_for=occasion, worker_ids=people)
         for occasion in {each.made_for for each in intents}
@@ -364,6 +366,22 @@ def expire_push(session: Session, push: Push, attempt: Attempt, *, why: str, now
     """End a push, locked, that is not worth sending any more."""
     _change(session, push, PushState.EXPIRED, why=why, now=now)
     _finish(attempt, now=now)
+
+
+def withdraw_push(session: Session, push: Push, attempts: Iterable[Attempt], *, why: str, now: datetime) -> bool:
+    """End a push, locked with its attempts, that is not to arrive any more; False if it is over already.
+
+    One that somebody is sending may arrive all the same: who holds it finds the fence raised and writes nothing down.
+    """
+    if push.state is PushState.SENDING:
+        _change(session, push, PushState.UNCERTAIN, why=why, now=now)
+    is_withdrawn = PushState.EXPIRED in NEXT[push.state]
+    if is_withdrawn:
+        _change(session, push, PushState.EXPIRED, why=why, now=now)
+    for attempt in attempts:
+        if attempt.done_at is None:
+            _finish(attempt, now=now)
+    return is_withdrawn
 
 
 class Tried(NamedTuple):

@@ -7,8 +7,8 @@ push comes to depends on which have come, not on their order. What goes wrong wi
 import base64
 import hashlib
 import unicodedata
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -20,7 +20,7 @@ from app.domain.callbacks import CallbackBroken, CallbackFacts, CallbackReader, 
 from app.domain.ledger import Channel
 from app.domain.pushes import OPT_OUTS, Outcome, PushState, Report, reply_in
 from app.kit.database import is_busy
-from app.kit.encrypted import Place, seal, unseal
+from app.kit.encrypted import Place, SealBroken, seal, unseal
 from app.kit.errors import Busy
 from app.kit.keys import KeyRing
 from app.store import identities
@@ -40,6 +40,8 @@ KEPT_FOR = timedelta(days=180)
 _ON_ITS_WAY = (PushState.SENDING, PushState.SENT, PushState.UNCERTAIN)
 _KEYED_OPT_OUT = "0"  # 请按零, as the call says; a text message says 退订
 _NOTE_CHARACTERS = 80
+_RECEIPTS_AT_ONCE = 500
+_TO_EMPTY = "emptied"
 
 
 class ReplyOutcome(StrEnum):
@@ -72,6 +74,46 @@ def store_receipt(
 def forget_receipts(session: Session, *, now: datetime) -> None:
     """Drop receipts of which everything was made long ago."""
     store.forget_receipts(session, applied_before=now - KEPT_FOR)
+
+
+def count_receipts_behind(session: Session, *, today: str) -> int:
+    """How many receipts are sealed otherwise than today."""
+    return store.count_receipts_behind(session, today=today)
+
+
+def reseal_receipts(session: Session, *, after: int, limit: int, today: str, keys: KeyRing) -> tuple[int, int] | None:
+    """Seal the next receipts anew that are sealed otherwise than today; as `store.identities.bring_up`."""
+    rows = store.lock_receipts_behind(session, after=after, limit=limit, today=today)
+    changed = 0
+    for row in rows:
+        with suppress(SealBroken):
+            place = _place(row.digest)
+            row.body = seal(keys, unseal(keys, row.body, place=place), place=place)
+            changed += 1
+    session.flush()
+    return (rows[-1].id, changed) if rows else None
+
+
+def forget_in_receipts(session: Session, marks: Collection[str], *, keys: KeyRing) -> int:
+    """Empty the receipts in which one of these marks of a person stands, once what they tell was taken; how many.
+
+    A receipt may tell of several people: one that was not looked at yet is emptied when it has been. Opens every
+    receipt there is, which is half a year's.
+    """
+    wanted, after, found = [mark.encode() for mark in marks], 0, 0
+    while wanted and (rows := store.list_receipts(session, after=after, limit=_RECEIPTS_AT_ONCE)):
+        for row in rows:
+            after = row.id
+            with suppress(SealBroken):
+                body = base64.b64decode(unseal(keys, row.body, place=_place(row.digest)))
+                if any(mark in body for mark in wanted) and (locked := store.lock_receipt(session, row.id)) is not None:
+                    found += 1
+                    if locked.applied_at is None:
+                        locked.note = _TO_EMPTY
+                    else:
+                        _empty(locked, keys=keys)
+        session.flush()
+    return found
 
 
 def are_receipts_waiting(session: Session, *, now: datetime) -> bool:
@@ -120,6 +162,8 @@ def apply_receipts(
             notes.update(() if are_known else ("unknown_message",))
         else:
             receipt.look_again_at = min(now + max(waited, LOOK_AGAIN), receipt.received_at + KEPT_WAITING)
+        if receipt.applied_at is not None and _TO_EMPTY in notes:
+            _empty(receipt, keys=keys)
         receipt.note = ",".join(sorted(notes))[:_NOTE_CHARACTERS]
     session.flush()
     return len(receipts)
@@ -196,6 +240,10 @@ def take_reply(session: Session, reply: ReplyFact, *, channel: Channel, now: dat
     at = _clamped(reply.happened_at, push, now=now)
     answer_push(session, push.id, answer, why=why, channel=channel, happened_at=at, now=now, keys=keys)
     return ReplyOutcome.ANSWERED
+
+
+def _empty(receipt: Receipt, *, keys: KeyRing) -> None:
+    receipt.body = seal(keys, "", place=_place(receipt.digest))
 
 
 @contextmanager

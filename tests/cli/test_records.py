@@ -234,7 +234,7 @@ def test_a_consent_to_wechat_names_the_open_id_and_the_command_does_not_hold_it(
     with read_session(house.engine) as session:
         consent = find_consent(session, worker_id=person, channel=Channel.WECHAT)
         assert consent is not None
-        assert read_address(consent, keys=house.keys) == "oGenerated-0_1"
+        assert read_address(session, consent, keys=house.keys) == "oGenerated-0_1"
     assert jiujin(*words, "--end").code == 0
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.domain.identities import id_check
 from app.domain.workers import Sex, WorkerOrigin
 from app.kit.database import read_session, write_session
-from app.kit.keys import KeyRing, key_checks, new_key_ring
+from app.kit.keys import FAMILIES, Family, KeyRing, key_checks, new_key_ring
 from app.store.identities import NewIdentity, add_identity
 from app.store.key_checks import list_key_checks
 from app.store.workers import Worker
@@ -76,11 +76,12 @@ def test_another_ring_is_refused_and_changes_nothing(database: Engine) -> None:
 
 
 @pytest.mark.parametrize("family", ["data", "index", "token"])
-def test_one_key_that_differs_is_named(database: Engine, family: str) -> None:
+def test_one_key_that_differs_is_named(database: Engine, family: Family) -> None:
     ring = new_key_ring()
     bind(database, ring)
     with pytest.raises(KeyRingForeign) as refused:
-        bind(database, replace(ring, **{family: new_key_ring().family("data")}))
+        other = {**{each: ring.family(each) for each in FAMILIES}, family: new_key_ring().family("data")}
+        bind(database, KeyRing(data=other["data"], index=other["index"], token=other["token"]))
     assert str(refused.value) == f"{family} 密钥第 1 版不是原来那一把"
 
 
