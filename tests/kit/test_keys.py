@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.kit.keys import (
+    FiledKeyRing,
     KeyRing,
     KeyRingUnusable,
     is_keyed_digest,
@@ -198,3 +199,34 @@ def test_a_value_has_a_digest_under_each_version_the_newest_first(key_ring: KeyR
 @pytest.mark.parametrize("digest", ["", "1", "x.y", "99.abc", "1.中"])
 def test_what_is_no_digest_belongs_to_no_code(key_ring: KeyRing, digest: str) -> None:
     assert not is_keyed_digest(key_ring, digest, "482913", purpose="otp:17")
+
+
+def test_a_version_may_be_read_before_one_writes_with_it() -> None:
+    ring = new_key_ring().rotated("data", "index", writing=False)
+    assert (ring.current("data"), ring.current("index"), max(ring.data)) == (1, 1, 2)
+    assert read_key_ring(ring.to_json()) == ring
+    newest = ring.let_newest_write()
+    assert (newest.current("data"), newest.data) == (2, ring.data)
+    with pytest.raises(KeyRingUnusable, match="没有第 9 版"):
+        KeyRing(data=ring.data, index=ring.index, token=ring.token, writes={"data": 9})
+
+
+def test_a_process_that_runs_reads_a_replaced_file_and_no_foreign_or_broken_one(tmp_path: Path) -> None:
+    path = tmp_path / "keys.json"
+    first = new_key_ring()
+    save_key_ring(first, path)
+    running = FiledKeyRing(path)
+    rotated = first.rotated("data")
+    save_key_ring(rotated, path)
+    assert (running.data, running.current("data")) == (rotated.data, 2)
+    save_key_ring(new_key_ring(), path)
+    assert running.data == rotated.data
+    path.write_text("{", encoding="utf-8")
+    assert running.data == rotated.data
+    path.unlink()
+    assert running.data == rotated.data
+    save_key_ring(rotated.rotated("index"), path)
+    assert running.current("index") == 2
+    path.chmod(0o644)
+    assert running.current("index") == 2
+    assert repr(running) == "FiledKeyRing()"

@@ -15,14 +15,22 @@ from app.store.audit import AuditEntry
 from app.store.identities import (
     Identity,
     IdentityFacts,
+    IdNumberKnown,
     NewIdentity,
     add_identities,
     add_identity,
+    bring_up,
+    change_phone,
+    count_behind,
     find_by_id_number,
     find_by_id_numbers,
+    find_by_phone,
     read_identity,
 )
+from app.store.key_checks import KeysBehind, let_write
+from app.store.person_keys import PersonKey, delete_person_key
 from app.store.workers import Worker
+from app.usecases.key_rings import bind_key_ring
 
 NOW = datetime(2026, 12, 1, 2, 0, tzinfo=UTC)
 
@@ -140,6 +148,76 @@ def test_a_value_copied_into_another_row_does_not_open(session: Session, key_rin
     session.expire_all()
     with pytest.raises(SealBroken):
         read(session, second, key_ring)
+
+
+def test_a_value_does_not_open_in_another_column_or_under_another_person_s_key(
+    session: Session, key_ring: KeyRing
+) -> None:
+    first, second = add_worker(session), add_worker(session)
+    add_identities(session, [identity(first, 1), identity(second, 2)], keys=key_ring)
+    row = session.get_one(Identity, first)
+    kept = row.name
+    row.name = row.id_number
+    session.flush()
+    with pytest.raises(SealBroken):
+        read(session, first, key_ring)
+    row.name = kept
+    taken = session.scalar(select(PersonKey.wrapped).where(PersonKey.worker_id == second))
+    session.execute(update(PersonKey).where(PersonKey.worker_id == first).values(wrapped=taken))
+    with pytest.raises(SealBroken):
+        read(session, first, key_ring)
+
+
+def test_without_the_person_s_key_nothing_opens(session: Session, key_ring: KeyRing) -> None:
+    worker_id = add_worker(session)
+    add_identity(session, identity(worker_id), keys=key_ring)
+    assert delete_person_key(session, worker_id)
+    assert not delete_person_key(session, worker_id)
+    with pytest.raises(SealBroken):
+        read(session, worker_id, key_ring)
+
+
+def test_a_number_under_another_version_of_the_key_is_no_second_person(session: Session, key_ring: KeyRing) -> None:
+    first, second = add_worker(session), add_worker(session)
+    add_identity(session, identity(first), keys=key_ring)
+    with pytest.raises(IdNumberKnown):
+        add_identity(session, identity(second), keys=key_ring.rotated("index"))
+
+
+def test_all_who_add_write_the_version_that_the_database_says(session: Session, key_ring: KeyRing) -> None:
+    bind_key_ring(session, key_ring)
+    rotated = key_ring.rotated("data", "index")
+    bind_key_ring(session, rotated)
+    workers = [add_worker(session) for _ in range(3)]
+    add_identity(session, identity(workers[0], 1), keys=rotated)
+    assert change_phone(session, workers[0], "13800000009", keys=rotated)
+    let_write(session, "index", 2)
+    add_identity(session, identity(workers[1], 2), keys=rotated)
+    indexes = session.execute(select(Identity.id_number_index, Identity.phone_index).order_by(Identity.worker_id)).all()
+    assert [[index[:2] for index in row] for row in indexes] == [["1.", "1."], ["2.", "2."]]
+    assert find_by_phone(session, "13800000009", keys=rotated) == [workers[0]]
+    assert not change_phone(session, workers[2], None, keys=rotated)
+    for deed in (
+        lambda: add_identity(session, identity(workers[2], 3), keys=key_ring),
+        lambda: find_by_id_number(session, number(2), keys=key_ring),
+        lambda: find_by_phone(session, "13800000000", keys=key_ring),
+    ):
+        with pytest.raises(KeysBehind):
+            deed()
+
+
+def test_what_is_behind_is_brought_up_and_what_does_not_open_is_left(session: Session, key_ring: KeyRing) -> None:
+    workers = [add_worker(session) for _ in range(3)]
+    add_identities(session, [identity(each, place) for place, each in enumerate(workers)], keys=key_ring)
+    session.execute(update(Identity).where(Identity.worker_id == workers[1]).values(name="1.AAAA"))
+    rotated = key_ring.rotated("index")
+    assert count_behind(session, index_today="2.") == 3
+    assert bring_up(session, after=0, limit=2, keys=rotated) == (workers[1], 1)
+    assert bring_up(session, after=workers[1], limit=2, keys=rotated) == (workers[2], 1)
+    assert bring_up(session, after=workers[2], limit=2, keys=rotated) is None
+    assert count_behind(session, index_today="2.") == 1
+    for place, each in enumerate(workers):
+        assert find_by_id_number(session, number(place), keys=rotated) == each
 
 
 def test_rows_of_before_a_rotation_are_read_and_found(session: Session, key_ring: KeyRing) -> None:
