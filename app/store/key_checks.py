@@ -93,6 +93,12 @@ def index_version_to_write(session: Session, *, keys: KeyRing) -> int:
     return version
 
 
+def index_version_writing(session: Session, *, keys: KeyRing) -> int:
+    """The version of the index key that writes at the moment; for reading, nobody is held up."""
+    chosen = select(KeyCheck.version).where(KeyCheck.family == "index", KeyCheck.writing)
+    return session.scalar(chosen) or keys.current("index")
+
+
 def _newest_version(session: Session, family: str) -> int | None:
     return session.scalar(select(func.max(KeyCheck.version)).where(KeyCheck.family == family))
 

@@ -19,7 +19,14 @@ from app.kit.row_contexts import row_keys
 from app.store import identities, person_keys
 from app.store.audit import record_act
 from app.store.identities import are_identities_of, has_identities
-from app.store.key_checks import add_key_checks, has_key_checks, index_version_to_write, let_write, list_key_checks
+from app.store.key_checks import (
+    add_key_checks,
+    has_key_checks,
+    index_version_to_write,
+    index_version_writing,
+    let_write,
+    list_key_checks,
+)
 from app.store.row_keys import has_policies, may_store_row_keys, sees_everybody, store_row_keys
 from app.usecases import consents, ledger, postings, receipts
 
@@ -136,7 +143,7 @@ def let_ring_write(session: Session, ring: KeyRing, *, actor: str, now: datetime
 def count_behind(session: Session, *, keys: KeyRing) -> dict[Stage, int]:
     """Of each stage how many rows are not as they would be written today."""
     sealed, wrapped = sealed_today(keys), wrapped_today(keys)
-    index = f"{index_version_to_write(session, keys=keys)}."
+    index = f"{index_version_writing(session, keys=keys)}."
     return {
         Stage.PERSON_KEYS: person_keys.count_person_keys(session, not_beginning=wrapped),
         Stage.LEDGER_KEYS: ledger.count_keys_behind(session, today=wrapped),
