@@ -43,6 +43,7 @@ from app.store.brokers import Case
 from app.store.consents import Consent
 from app.store.identities import Identity
 from app.store.ledger import LedgerEntry, LedgerKey
+from app.store.person_keys import PersonKey
 from app.store.pushes import Attempt, FollowUp, Push, PushChange, Receipt
 from app.store.sessions import LoginSession
 from app.store.slips import Slip
@@ -126,6 +127,7 @@ _RULES: Mapping[type[Base], _Rule] = {
     Slip: _of_person("worker_id"),
     LedgerEntry: _of_person("worker_id"),
     LedgerKey: _of_person("worker_id"),
+    PersonKey: _of_person("worker_id"),
     LoginSession: _of_person("worker_id"),
 }
 _MAPPED = {mapped.__tablename__: mapped for mapped in _RULES}

@@ -11,6 +11,8 @@ Created: 2026-11-29
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.policies import protect_people
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -27,6 +29,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("worker_id", name=op.f("pk_person_keys")),
     )
+    protect_people("person_keys")
     op.add_column("workers", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("key_checks", sa.Column("writing", sa.Boolean(), server_default=sa.false(), nullable=False))
     # The newest version is what wrote so far.
