@@ -29,6 +29,7 @@ _Found = TypeVar("_Found")
 
 ACTOR = "system:keys"
 ROWS_AT_ONCE = 100
+KEYS_AT_ONCE = 1_000  # a key is one short value, and nobody waits for its row
 _TRIES = 60
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 _ROUNDS = 3  # who began to write before a version did may commit after we have passed
@@ -147,13 +148,14 @@ def _bring_all_up(house: House, *, as_json: bool) -> dict[Stage, int]:
 
 def _bring_stage_up(house: House, stage: Stage, bar: Progress, *, total: int) -> int:
     task = bar.add_task(stage.label, total=total)
+    at_once = KEYS_AT_ONCE if stage is Stage.PERSON_KEYS else ROWS_AT_ONCE
     after, changed = BEFORE_ALL, 0
     while True:
         begun = time.monotonic()
 
         def step(after: int = after) -> tuple[int, int] | None:
             with write_session(house.engine) as session:
-                return bring_up(session, stage, after=after, limit=ROWS_AT_ONCE, keys=house.keys)
+                return bring_up(session, stage, after=after, limit=at_once, keys=house.keys)
 
         found = _patiently(step)
         if found is None:

@@ -7,7 +7,7 @@ none of what their keys have sealed.
 import secrets
 from collections.abc import Collection, Mapping
 
-from sqlalchemy import ForeignKey, String, delete, func, select, update
+from sqlalchemy import ForeignKey, String, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -119,13 +119,13 @@ def rewrap_person_keys(
         return None
     opened = _opened(found, keys)
     anew = wrap_keys(keys, {_place(worker_id): key for worker_id, key in opened.items()})
-    for worker_id in sorted(opened):
-        # Only what still stands there: a key that was destroyed meanwhile must not come back.
-        session.execute(
-            update(PersonKey)
-            .where(PersonKey.worker_id == worker_id, PersonKey.wrapped == found[worker_id])
-            .values(wrapped=anew[_place(worker_id)])
-        )
+    # Only what still stands there: a key that was destroyed meanwhile must not come back.
+    standing = update(PersonKey).where(PersonKey.worker_id == bindparam("of"), PersonKey.wrapped == bindparam("before"))
+    rows = [
+        {"of": worker_id, "before": found[worker_id], "anew": anew[_place(worker_id)]} for worker_id in sorted(opened)
+    ]
+    if rows:
+        session.connection().execute(standing.values(wrapped=bindparam("anew")), rows)
     return max(found), len(opened)
 
 
