@@ -1,6 +1,6 @@
 """Row-level security for a table that a later revision makes: the policy that revision 0011 gave the others.
 
-It stands here so that each such table says in a line whose rows it holds; the functions that it calls are those of 0011.
+It stands here so that each such table says in a line whose rows it holds; its functions are those of 0011.
 """
 
 from alembic import op

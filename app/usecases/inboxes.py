@@ -53,8 +53,7 @@ def read_inbox_code(code: str, *, keys: KeyRing) -> int:
         InboxNotFound: it leads to nobody.
     """
     worker_id = read_keyed_code(keys, code, purpose=_PURPOSE)
-    worker = None if worker_id is None else workers.find_worker(session, worker_id)
-    if worker_id is None or (worker is not None and worker.erased_at is not None):
+    if worker_id is None:
         raise InboxNotFound
     return worker_id
 
@@ -62,7 +61,14 @@ def read_inbox_code(code: str, *, keys: KeyRing) -> int:
 def list_inbox(
     session: Session, worker_id: int, *, areas: AreaBook, today: date, now: datetime, keys: KeyRing
 ) -> list[InboxItem]:
-    """What somebody was sent in the last thirty days and is still to be had, newest first."""
+    """What somebody was sent in the last thirty days and is still to be had, newest first.
+
+    Raises:
+        InboxNotFound: they were erased, and their address leads nowhere any more.
+    """
+    worker = workers.find_worker(session, worker_id)
+    if worker is not None and worker.erased_at is not None:
+        raise InboxNotFound
     items = []
     for push in store.list_sent(session, worker_id, since=now - KEPT, limit=MOST_SHOWN):
         try:

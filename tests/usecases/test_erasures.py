@@ -23,7 +23,7 @@ from app.store.spells import SpellRow
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.consents import find_by_address, give_consent
 from app.usecases.erasures import erase_worker
-from app.usecases.inboxes import InboxNotFound, inbox_code, list_inbox
+from app.usecases.inboxes import InboxNotFound, inbox_code, list_inbox, read_inbox_code
 from app.usecases.ledger import append_entry, list_entries, read_note
 from app.usecases.ledger_exports import export_lines, first_wrong_node
 from app.usecases.pushes import Intent, PushNotFound, intend_pushes, link_token, load_by_link
@@ -165,9 +165,9 @@ def test_links_and_addresses_are_dead_and_pushes_withdrawn(database: Engine, key
         assert all(attempt.done_at is not None and attempt.ready_at is None for attempt in attempts)
         with pytest.raises(PushNotFound):
             load_by_link(session, lives.link)
-        code = inbox_code(lives.erased, keys=key_ring)
+        holder = read_inbox_code(inbox_code(lives.erased, keys=key_ring), keys=key_ring)
         with pytest.raises(InboxNotFound):
-            list_inbox(session, code, areas=None, today=LATER.date(), now=LATER, keys=key_ring)  # type: ignore[arg-type]
+            list_inbox(session, holder, areas=None, today=LATER.date(), now=LATER, keys=key_ring)  # type: ignore[arg-type]
 
 
 def test_nothing_new_is_kept_of_who_was_erased(database: Engine, key_ring: KeyRing, lives: Lives) -> None:
