@@ -30,6 +30,7 @@ class EntryKind(StrEnum):
     LAST_RESORT = "last_resort"
     STRIKE = "strike"
     ERASURE = "erasure"
+    AUDIT = "audit"
 
     @property
     def label(self) -> str:
@@ -51,6 +52,7 @@ _KIND_LABELS = {
     EntryKind.LAST_RESORT: "兜底安置",
     EntryKind.STRIKE: "作废",
     EntryKind.ERASURE: "销毁身份",
+    EntryKind.AUDIT: "审计封存",
 }
 
 
@@ -134,6 +136,7 @@ class Entry:
         PRIORITY: posting, project, place (in the order, from 1), placed (whether they were given one).
         LAST_RESORT: step ("proposed", "approved", "declined"), reasons (what the ledger showed: "<figure>:<number>").
         STRIKE: none (the note tells why). ERASURE: entries (of each the person had "<id>:<SHA-256 of its columns>").
+        AUDIT: first, count (the places in the book of acts that this seals), root (of the tree over them, in hex).
     """
 
     id: int

@@ -221,7 +221,7 @@ def read_identity(
     row = session.get(Identity, worker_id)
     if row is None:
         return None
-    record_act(session, actor=actor, action="read_identity", subject=f"workers/{worker_id}", now=now, detail=reason)
+    record_act(session, actor=actor, action="read_identity", subject=f"workers/{worker_id}", now=now, why=reason)
     return _opened(row, open_person_keys(session, [worker_id], keys=keys).get(worker_id), keys=keys)
 
 

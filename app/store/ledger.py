@@ -16,6 +16,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Index,
     Select,
     String,
     Text,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -62,6 +64,11 @@ class LedgerEntry(Base):
     """
 
     __tablename__ = "ledger"
+    __table_args__ = (
+        Index(
+            "ix_ledger_audit", "id", sqlite_where=text("kind = 'audit'"), postgresql_where=text("kind = 'audit'")
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[EntryKind]
@@ -245,6 +252,15 @@ def find_stored(session: Session, entry_id: int) -> StoredEntry | None:
         return None
     found = _list_stored_entries(session, select(*_stored(session)).where(LedgerEntry.id == entry_id))
     return found[0] if found else None
+
+
+def list_audit_seals(session: Session, *, newest: int | None = None) -> list[StoredEntry]:
+    """The entries that seal the audit as they are stored, in order of id; with `newest` the last so many alone."""
+    # In so many words, or SQLite does not see that the small index serves.
+    chosen = select(*_stored(session)).where(text("kind = 'audit'"))
+    if newest is None:
+        return _list_stored_entries(session, chosen.order_by(LedgerEntry.id))
+    return _list_stored_entries(session, chosen.order_by(LedgerEntry.id.desc()).limit(newest))[::-1]
 
 
 def list_commitments(session: Session, entry_ids: Collection[int]) -> dict[int, str]:

@@ -28,7 +28,7 @@ class LoginSession(Base):
     worker_id: Mapped[int | None] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"), index=True)
     employer_id: Mapped[int | None] = mapped_column(ForeignKey("employers.id", ondelete="CASCADE"), index=True)
     let_in_by: Mapped[LetInBy]
-    actor: Mapped[str | None] = mapped_column(String(60))
+    actor: Mapped[str | None] = mapped_column(String(60), index=True)
     opened_at: Mapped[datetime]
     seen_at: Mapped[datetime]
     idle_s: Mapped[int]
@@ -82,6 +82,14 @@ def end_logins(
         ending = ending.where(LoginSession.id == login_id)
     if but is not None:
         ending = ending.where(LoginSession.id != but)
+    return session.connection().execute(ending.values(ended_at=now, ended_how=how)).rowcount
+
+
+def end_logins_by(session: Session, actor: str, *, how: SessionEnd, now: datetime) -> int:
+    """End all sessions into which somebody else let people, such as a kiosk; how many had not ended."""
+    ending = update(LoginSession).where(
+        LoginSession.actor == actor, LoginSession.ended_at.is_(None), LoginSession.ends_at > now
+    )
     return session.connection().execute(ending.values(ended_at=now, ended_how=how)).rowcount
 
 

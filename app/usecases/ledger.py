@@ -54,10 +54,10 @@ class LedgerEntryStruck(Conflict):
 
 
 class LedgerEntryFinal(Conflict):
-    """Strikes and erasures cannot be struck: what they struck or erased is to be written anew."""
+    """Strikes and erasures cannot be struck: what they struck or erased is to be written anew. Nor can seals be."""
 
     code = "ledger_entry_final"
-    title = "作废和销毁的记录不能再作废"
+    title = "作废、销毁、封存的记录不能再作废"
 
 
 class SpellEntryFinal(Conflict):
@@ -184,7 +184,7 @@ def strike_entry(session: Session, entry_id: int, *, why: str, actor: str, now: 
     entry = find_entry(session, entry_id, to_strike=True)
     if entry is None:
         raise LedgerEntryUnknown
-    if entry.kind in {EntryKind.STRIKE, EntryKind.ERASURE}:
+    if entry.kind in {EntryKind.STRIKE, EntryKind.ERASURE, EntryKind.AUDIT}:
         raise LedgerEntryFinal
     if entry.kind in {EntryKind.SPELL_OPENED, EntryKind.SPELL_CLOSED}:
         raise SpellEntryFinal
@@ -234,7 +234,7 @@ def read_note(session: Session, entry_id: int, *, keys: KeyRing, actor: str, rea
     keeper = keeper_of(entry.kind, entry.worker_id)
     if (person_key := open_keys(session, [keeper], keys=keys).get(keeper)) is None:
         return None
-    record_act(session, actor=actor, action="read_note", subject=f"ledger/{entry_id}", now=now, detail=reason)
+    record_act(session, actor=actor, action="read_note", subject=f"ledger/{entry_id}", now=now, why=reason)
     return unseal_under(note_key(person_key), entry.note, place=_note(entry_id))
 
 

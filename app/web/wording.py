@@ -203,6 +203,7 @@ _ENTRIES = {
     EntryKind.LAST_RESORT: "安置到公益性岗位的一步。",
     EntryKind.STRIKE: "前面有一条记错了，把它作废。",
     EntryKind.ERASURE: "本人的身份信息销毁了。",
+    EntryKind.AUDIT: "谁看过、改过什么，到这时为止封存了。",
 }
 
 

@@ -71,7 +71,7 @@ def test_what_was_stored_is_read_and_the_reading_is_audited(session: Session, ke
     facts = read(session, worker_id, key_ring)
     assert facts == IdentityFacts(worker_id=worker_id, name="样例甲", id_number=number(1), phone="13800000000")
     entry = session.scalars(select(AuditEntry)).one()
-    assert (entry.actor, entry.action, entry.subject, entry.detail, entry.happened_at) == (
+    assert (entry.actor, entry.action, entry.subject, entry.why, entry.happened_at) == (
         "office-7",
         "read_identity",
         f"workers/{worker_id}",

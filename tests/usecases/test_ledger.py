@@ -105,7 +105,7 @@ def test_what_was_said_is_sealed_and_reading_it_is_audited(database: Engine, key
             == "愿意去县城的保洁岗位"
         )
         (act,) = session.scalars(select(AuditEntry))
-        assert (act.actor, act.action, act.subject) == ("broker/3", "read_note", f"ledger/{entry.id}")
+        assert (act.actor, act.action, act.subject, act.why) == ("broker/3", "read_note", f"ledger/{entry.id}", "回访")
 
 
 @pytest.mark.parametrize("value", [1.5, {"minutes": 3}, [1, 2], b"x", float("nan")])

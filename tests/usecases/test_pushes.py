@@ -177,7 +177,7 @@ def test_the_phone_is_read_through_its_door(session: Session, key_ring: KeyRing)
     push_to(session, worker, add_posting(session), post, keys=key_ring)
     claims_of(session, post, key_ring)
     read = session.scalars(select(AuditEntry).where(AuditEntry.action == "read_identity")).one()
-    assert (read.actor, read.subject, read.detail) == ("dispatch", f"workers/{worker}", "push by sms")
+    assert (read.actor, read.subject, read.why) == ("dispatch", f"workers/{worker}", "push by sms")
 
 
 def test_what_a_vanished_sender_held_is_asked_about_and_not_sent_again(session: Session, key_ring: KeyRing) -> None:

@@ -129,7 +129,7 @@ def test_a_name_is_masked_on_paper_and_reading_it_is_audited(house: House) -> No
     assert page.text.startswith("样*，您好！")
     with read_session(house.engine) as session:
         row = session.scalars(select(AuditEntry).where(AuditEntry.action == "read_identity")).one()
-    assert (row.actor, row.subject, row.detail) == ("clerk/k-1", f"workers/{person}", "print a slip")
+    assert (row.actor, row.subject, row.why) == ("clerk/k-1", f"workers/{person}", "print a slip")
 
 
 def test_what_was_texted_and_not_heard_of_is_printed_for_one_who_is_named_alone(house: House) -> None:
