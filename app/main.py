@@ -51,6 +51,7 @@ def create_app(house: House, *, loops: Sequence[Loop] = ()) -> FastAPI:
         async with running((refresh_loop(house, take_in), *loops), house):
             yield
 
+    house = house.worked_from("web")
     metrics = Metrics(lambda: current_house(app))
     app = FastAPI(
         title="就近 jiujin",

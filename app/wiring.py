@@ -50,6 +50,7 @@ from app.kit.keys import (
 from app.kit.migrations import SchemaState, check
 from app.kit.networks import Network, network_of, read_networks
 from app.settings import AgreedSettings, Settings, SettingsUnusable, load_settings
+from app.store.audit import ORIGIN
 from app.store.row_keys import find_role, grant_to, list_weaknesses
 from app.store.scoping import PERSONAL_TABLES, scoped
 from app.store.tables import METADATA
@@ -181,6 +182,10 @@ class House:
     senders: tuple[Sender, ...] = ()
     callbacks: Mapping[str, CallbackReader] = field(default_factory=dict)
     pulses: Pulses = field(default_factory=Pulses)
+
+    def worked_from(self, origin: str) -> "House":
+        """The same house, whose acts stand in the audit as done from there: `web`, `command` or `background`."""
+        return replace(self, engine=self.engine.execution_options(**{ORIGIN: origin}))
 
     def ready_matchmaker(self) -> Matchmaker:
         """The matchmaker.

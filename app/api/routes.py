@@ -1,6 +1,22 @@
 """All routes that programs call, in the order in which they are documented; what `main` plugs in."""
 
-from app.api import accounts, areas, auth, callbacks, duties, feed, health, matches, occupations, postings, schema
+from app.api import (
+    accounts,
+    areas,
+    audit,
+    auth,
+    callbacks,
+    duties,
+    feed,
+    grants,
+    health,
+    kiosks,
+    matches,
+    occupations,
+    postings,
+    schema,
+    workers,
+)
 
 ROUTERS = (
     areas.router,
@@ -10,6 +26,10 @@ ROUTERS = (
     feed.router,
     auth.router,
     accounts.router,
+    kiosks.router,
+    workers.router,
+    grants.router,
+    audit.router,
     duties.router,
     callbacks.router,
     health.router,

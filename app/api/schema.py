@@ -16,9 +16,12 @@ from app.api.accounts import AccountMade, PostHeld
 from app.api.answers import public_bytes
 from app.api.auth import CodeAsked, CodeTyped, FactorShown, SetupDone, SharerChosen, StaffLogin
 from app.api.feed import ClosedOut
+from app.api.grants import GlassBroken
+from app.api.kiosks import Beat, KioskMade, StayAsked
 from app.api.matches import MatchProfile
 from app.api.postings import Report
 from app.api.problems import Problem
+from app.api.workers import UnmaskAsked
 from app.domain.permissions import Action, permits
 
 router = APIRouter()
@@ -36,6 +39,11 @@ _ADDED: tuple[type[BaseModel], ...] = (
     SetupDone,
     AccountMade,
     PostHeld,
+    KioskMade,
+    Beat,
+    StayAsked,
+    UnmaskAsked,
+    GlassBroken,
 )
 _ABOUT = (
     "重庆农民工就近就业服务的公开接口。所有错误都是 application/problem+json（RFC 9457），`code` 固定不变；"

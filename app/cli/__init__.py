@@ -20,6 +20,7 @@ from app.cli.fictions import watch_ledger
 from app.cli.follow_ups import reached, waiting
 from app.cli.imports import imports
 from app.cli.keys import keys
+from app.cli.kiosks import kiosks
 from app.cli.ledger import exports, ledger
 from app.cli.matches import match
 from app.cli.obligations import due, person, totals
@@ -56,6 +57,7 @@ pushes.command("announce", help="写出村广播和张贴的稿子；不算到�
 app.add_typer(pushes, name="push")
 app.add_typer(staff, name="staff")
 app.add_typer(keys, name="keys")
+app.add_typer(kiosks, name="kiosk")
 ledger.command("due", help="谁的应尽服务超期了、快到期，下一步做什么；只查，不改动。")(due)
 ledger.command("person", help="一个人的应尽服务：做到几次、凭什么算、哪些不算；只查，不改动。")(person)
 ledger.command("totals", help="应尽服务合计：要做、做到、凭什么算、做晚了几次；只查，不改动。")(totals)

@@ -17,6 +17,7 @@ from app.cli.databases import require_current_schema
 from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work
 from app.exchange.checkpoints import CheckpointKept, list_kept, write_checkpoint
 from app.kit.database import read_session
+from app.usecases.audit_seals import first_wrong_act
 from app.usecases.ledger import LedgerEntryUnknown
 from app.usecases.ledger_exports import (
     LedgerEntryErased,
@@ -59,7 +60,7 @@ def verify(
         kept = [_read_text(path) for path in checkpoint or ()]
         keys = signer_of(house.keys).told_keys
         if file is not None:
-            report, node, spell = _check_file(file, kept, keys), None, None
+            report, node, spell, act = _check_file(file, kept, keys), None, None, None
         else:
             _require_ledger(house)
             with read_session(house.engine) as session:
@@ -69,14 +70,17 @@ def verify(
                 report = check_book(lines, checkpoints=outside, keys=keys, from_service=True)
                 node = first_wrong_node(session)
                 spell = first_wrong_spell(session, keys=house.keys)
+                act = first_wrong_act(session, keys=house.keys)
         document = {
             **report.to_dict(),
             "wrong_node": None if node is None else [*node],
             "wrong_spell": None if spell is None else spell.to_dict(),
+            "wrong_act": None if act is None else act.to_dict(),
         }
-        document["ok"] = report.is_good and node is None and spell is None
+        document["ok"] = report.is_good and node is None and spell is None and act is None
         beside = [] if node is None else [f"存着的中间哈希，第 {node[0]} 层第 {node[1]} 个"]
         beside += [] if spell is None else [spell.words]
+        beside += [] if act is None else [act.words]
         words = told(report, beside=beside)
         if not document["ok"]:
             raise Failed(words, code="ledger_bad", **document)

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from app.background.audit_seals import audit_sealing_loop
 from app.background.dispatch import dispatch_loop, push_expiry_loop, receipts_loop
 from app.background.expiry import expiry_loop
 from app.background.forgetting import forgetting_loop
@@ -96,11 +97,13 @@ def work(*, data: DataFolder = None, as_json: AsJson = False) -> None:
 
 def work_loops(house: House) -> tuple[Loop, ...]:
     """The loops that one process runs for the whole database; an index is followed by each process that serves."""
+    house = house.worked_from("background")
     return (
         expiry_loop(house),
         forgetting_loop(house),
         sealing_loop(house),
         sequencing_loop(house),
+        audit_sealing_loop(house),
         dispatch_loop(house),
         receipts_loop(house),
         push_expiry_loop(house),

@@ -65,7 +65,7 @@ def at_work(*, as_json: bool, **given: Any) -> Iterator[House]:
     """
     database = "数据库"
     try:
-        house = open_house(**given)
+        house = open_house(**given).worked_from("command")
         database = told_database(house)
         configure_logging(level="WARNING", as_json=house.settings.logs_as_json)
         try:

@@ -1,4 +1,4 @@
-"""Break-glass (应急查看): looking at one person of another district, for a reason and for a while; and being told of it.
+"""Break-glass (应急查看): looking at one person of another district, for a reason and for a while.
 
 Whoever needs it gets it at once, without asking: a person stands before them. What keeps it honest is that it says why,
 ends by itself, and is seen by the person's own office and by the person.

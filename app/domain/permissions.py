@@ -99,6 +99,16 @@ class Action(StrEnum):
     SHOW_FACTOR = "show_factor"
     SEE_ACCOUNTS = "see_accounts"
     CHANGE_ACCOUNTS = "change_accounts"
+    SEE_KIOSKS = "see_kiosks"
+    CHANGE_KIOSKS = "change_kiosks"
+    TELL_KIOSK = "tell_kiosk"
+    LET_IN_AT_KIOSK = "let_in_at_kiosk"
+    ASSIST_AT_KIOSK = "assist_at_kiosk"
+    SEE_WORKERS = "see_workers"
+    UNMASK_WORKER = "unmask_worker"
+    BREAK_GLASS = "break_glass"
+    SEE_GRANTS = "see_grants"
+    SEE_AUDIT = "see_audit"
 
 
 _Grants = Mapping[Role, frozenset[Relation]]
@@ -119,6 +129,13 @@ _TO_STAFF: _Grants = {role: frozenset({Relation.OWN}) for role in _STAFF}
 def _to(**grants: tuple[Relation, ...]) -> _Grants:
     return {Role(name): frozenset(relations) for name, relations in grants.items()}
 
+
+_THEIR_PEOPLE = _to(
+    broker=(Relation.CASELOAD,),
+    clerk=(Relation.DISTRICT,),
+    officer=(Relation.DISTRICT,),
+    municipal=(Relation.DISTRICT, Relation.OTHER),
+)
 
 TABLE: Mapping[Action, _Grants] = {
     Action.SEE_AREAS: _TO_ALL,
@@ -149,6 +166,24 @@ TABLE: Mapping[Action, _Grants] = {
     # Accounts hold no personal data; whoever hands them out sees nothing of what they open.
     Action.SEE_ACCOUNTS: _to(security_admin=(Relation.PUBLIC,), auditor=(Relation.PUBLIC,)),
     Action.CHANGE_ACCOUNTS: _to(security_admin=(Relation.PUBLIC,)),
+    # A device key names a device and nobody.
+    Action.SEE_KIOSKS: _to(system_admin=(Relation.PUBLIC,)),
+    Action.CHANGE_KIOSKS: _to(system_admin=(Relation.PUBLIC,)),
+    Action.TELL_KIOSK: _to(kiosk=(Relation.PUBLIC,)),
+    # Whoever stands before it shows who they are; the device itself sees nobody's things.
+    Action.LET_IN_AT_KIOSK: _to(kiosk=(Relation.PUBLIC,)),
+    Action.ASSIST_AT_KIOSK: _to(broker=(Relation.CASELOAD,), clerk=(Relation.DISTRICT,)),
+    Action.SEE_WORKERS: _THEIR_PEOPLE,
+    Action.UNMASK_WORKER: _THEIR_PEOPLE,
+    # Only who stands at a counter and answers for a district; the city sees everybody, a broker their own cases.
+    Action.BREAK_GLASS: _to(clerk=(Relation.OTHER,), officer=(Relation.OTHER,)),
+    Action.SEE_GRANTS: _to(
+        clerk=(Relation.OWN,),
+        officer=(Relation.OWN, Relation.DISTRICT),
+        municipal=(Relation.DISTRICT, Relation.OTHER),
+    ),
+    # Acts, with people as numbers.
+    Action.SEE_AUDIT: _to(audit_admin=(Relation.PUBLIC,), auditor=(Relation.PUBLIC,)),
     # People as numbers; who was erased is not counted as somebody who lacks something.
     Action.SEE_DUE: _to(
         broker=(Relation.CASELOAD,),

@@ -37,6 +37,7 @@ class SessionEnd(StrEnum):
     KICKED_OUT = "kicked_out"
     REPLACED = "replaced"
     ACCOUNT_CHANGED = "account_changed"
+    KIOSK_CHANGED = "kiosk_changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,9 @@ AT_A_KIOSK = Stay(timedelta(minutes=3), timedelta(minutes=10))
 """A screen that the next person stands before."""
 
 FRESH = timedelta(minutes=10)
-NEEDS_FRESH_FACTOR: frozenset[Action] = frozenset({Action.CHANGE_ACCOUNTS})
+NEEDS_FRESH_FACTOR: frozenset[Action] = frozenset(
+    {Action.CHANGE_ACCOUNTS, Action.CHANGE_KIOSKS, Action.UNMASK_WORKER, Action.BREAK_GLASS}
+)
 IN_SETUP: frozenset[Action] = frozenset({Action.SET_UP_ACCOUNT, Action.SEE_OWN_SESSIONS, Action.END_OWN_SESSIONS})
 """All that whoever has still to choose a password and a second factor may do."""
 

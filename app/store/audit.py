@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Select, String, and_, func, insert, select, text
+from sqlalchemy import BigInteger, Index, String, and_, func, insert, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kit.database import Base, as_stored, list_stored
@@ -132,9 +132,7 @@ def list_acts(
     return session.scalars(chosen.order_by(AuditEntry.id.desc()).limit(limit)).all()
 
 
-def read_acts(
-    session: Session, *, actions: Collection[str], since: datetime, until: datetime
-) -> Iterator[AuditEntry]:
+def read_acts(session: Session, *, actions: Collection[str], since: datetime, until: datetime) -> Iterator[AuditEntry]:
     """Acts of these kinds in a stretch of time, its end not included, in order of id; read as they are taken."""
     chosen = select(AuditEntry).where(
         AuditEntry.happened_at >= since, AuditEntry.happened_at < until, AuditEntry.action.in_(actions)
@@ -152,7 +150,7 @@ def count_subjects(
         .where(AuditEntry.why.not_in(but_why))
         .group_by(AuditEntry.actor)
     )
-    return {actor: count for actor, count in session.execute(chosen)}
+    return {row[0]: row[1] for row in session.execute(chosen)}
 
 
 # --- places -----------------------------------------------------------------------------------------------------------
@@ -176,12 +174,18 @@ def last_placed(session: Session) -> int:
     return session.scalar(select(func.max(AuditLeaf.entry_id))) or 0
 
 
-def list_unplaced(session: Session, *, after: int, limit: int) -> list[StoredAct]:
-    """Acts without a place, of ids greater than `after`, in order of id."""
+def list_unplaced(session: Session, *, after: int | None, limit: int) -> list[StoredAct]:
+    """Acts without a place, of ids greater than `after` (None: of any, as somebody may number them), in order of id."""
+    is_its_leaf = [AuditLeaf.entry_id == AuditEntry.id]
+    of = []
+    # The leaves are bounded as well, else a few acts are compared with all leaves that there are.
+    if after is not None:
+        is_its_leaf.append(AuditLeaf.entry_id > after)
+        of.append(AuditEntry.id > after)
     chosen = (
         select(*_stored(session))
-        .outerjoin_from(AuditEntry, AuditLeaf, and_(AuditLeaf.entry_id == AuditEntry.id, AuditLeaf.entry_id > after))
-        .where(AuditLeaf.entry_id.is_(None), AuditEntry.id > after)
+        .outerjoin_from(AuditEntry, AuditLeaf, and_(*is_its_leaf))
+        .where(AuditLeaf.entry_id.is_(None), *of)
         .order_by(AuditEntry.id)
         .limit(limit)
     )
@@ -201,8 +205,8 @@ def add_places(session: Session, places: Sequence[tuple[int, int, str]]) -> None
 
 def read_places(session: Session) -> Iterator[StoredPlace]:
     """All places in order, with their acts."""
-    leaf, after, rows = AuditLeaf.__table__.c, -1, [None]
-    while rows:
+    leaf, after = AuditLeaf.__table__.c, -1
+    while True:
         chosen = (
             select(
                 *_stored(session),
@@ -215,7 +219,7 @@ def read_places(session: Session) -> Iterator[StoredPlace]:
             .order_by(AuditLeaf.position)
             .limit(_ROWS_AT_ONCE)
         )
-        rows = list(list_stored(session, chosen))
+        rows = list_stored(session, chosen)
         for row in rows:
             after = row.position
             yield StoredPlace(
@@ -224,6 +228,8 @@ def read_places(session: Session) -> Iterator[StoredPlace]:
                 commitment=row.commitment,
                 act=None if row.id is None else _act(row),
             )
+        if len(rows) < _ROWS_AT_ONCE:
+            return
 
 
 def _stored(session: Session) -> list[Any]:

@@ -1,12 +1,13 @@
 """Labour brokers (劳务经纪人) and whose cases are whose."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 
-from sqlalchemy import ForeignKey, Index, String, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, select, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.kit.database import Base
+from app.store.workers import Worker
 
 _NUMBERS_AT_ONCE = 10_000  # SQLite takes 32,766 parameters
 
@@ -58,3 +59,41 @@ def end_cases(session: Session, worker_id: int, *, last_day: date) -> None:
     """Let a person be in nobody's care after a day."""
     is_open = Case.valid_to.is_(None) | (Case.valid_to > last_day)
     session.execute(update(Case).where(Case.worker_id == worker_id, is_open).values(valid_to=last_day))
+
+
+def list_people_within(
+    session: Session, *, broker: str | None, district: str | None, on: date, after: int, limit: int
+) -> Sequence[Worker]:
+    """People in the care of a broker on a day and at home in a district, behind an id; None is no condition."""
+    chosen = select(Worker).where(Worker.id > after, *_within(broker=broker, district=district, on=on))
+    return session.scalars(chosen.order_by(Worker.id).limit(limit)).all()
+
+
+def find_person_within(
+    session: Session, worker_id: int, *, broker: str | None, district: str | None, on: date
+) -> Worker | None:
+    """A person, if they are in the care of that broker on a day and at home in that district; None is no condition."""
+    chosen = select(Worker).where(Worker.id == worker_id, *_within(broker=broker, district=district, on=on))
+    return session.scalars(chosen).one_or_none()
+
+
+def _within(*, broker: str | None, district: str | None, on: date) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = []
+    if district is not None:
+        found.append(Worker.home_area_code.startswith(district, autoescape=True))
+    if broker is not None:
+        # One case a person, the one that began last, should two overlap.
+        theirs = (
+            select(Case.broker_id)
+            .where(Case.worker_id == Worker.id, Case.valid_from <= on)
+            .where(Case.valid_to.is_(None) | (Case.valid_to >= on))
+            .order_by(Case.valid_from.desc(), Case.id.desc())
+            .limit(1)
+            .correlate(Worker)
+            .scalar_subquery()
+        )
+        found.append(theirs == select(Broker.id).where(Broker.code == broker).scalar_subquery())
+        # The few who ever were their cases; else everybody's case would be looked up.
+        ever = select(Case.worker_id).join(Broker, Broker.id == Case.broker_id).where(Broker.code == broker)
+        found.append(Worker.id.in_(ever))
+    return found

@@ -209,11 +209,19 @@ def list_shared_phones(session: Session, worker_ids: Iterable[int], *, least: in
 
 
 def read_identity(
-    session: Session, worker_id: int, *, keys: KeyRing, actor: str, reason: str, now: datetime
+    session: Session,
+    worker_id: int,
+    *,
+    keys: KeyRing,
+    actor: str,
+    reason: str,
+    now: datetime,
+    origin: str | None = None,
 ) -> IdentityFacts | None:
     """A worker's name, ID number and phone in plain text; None when there is none. The reading is audited.
 
-    Needs a session that can write. `actor` is who reads, `reason` what for; both stand in the audit.
+    Needs a session that can write. `actor` is who reads, `reason` what for, `origin` from where (see
+    `store.audit`); all stand in the audit.
 
     Raises:
         app.kit.encrypted.SealBroken: a value was moved here from another row, altered, or its key is gone.
@@ -221,7 +229,8 @@ def read_identity(
     row = session.get(Identity, worker_id)
     if row is None:
         return None
-    record_act(session, actor=actor, action="read_identity", subject=f"workers/{worker_id}", now=now, why=reason)
+    subject = f"workers/{worker_id}"
+    record_act(session, actor=actor, action="read_identity", subject=subject, now=now, why=reason, origin=origin)
     return _opened(row, open_person_keys(session, [worker_id], keys=keys).get(worker_id), keys=keys)
 
 

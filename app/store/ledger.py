@@ -65,9 +65,7 @@ class LedgerEntry(Base):
 
     __tablename__ = "ledger"
     __table_args__ = (
-        Index(
-            "ix_ledger_audit", "id", sqlite_where=text("kind = 'audit'"), postgresql_where=text("kind = 'audit'")
-        ),
+        Index("ix_ledger_audit", "id", sqlite_where=text("kind = 'audit'"), postgresql_where=text("kind = 'audit'")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -243,7 +243,14 @@ def begin_setup(session: Session, visitor: Visitor, *, keys: KeyRing, now: datet
     secret = new_factor_secret()
     account.factor, account.factor_step = seal(keys, secret, place=_place(account.id)), None
     account.is_start = True
-    record_act(session, actor=visitor.actor, action="begin_setup", subject=_subject(account.code), now=now)
+    record_act(
+        session,
+        actor=visitor.actor,
+        action="begin_setup",
+        subject=_subject(account.code),
+        now=now,
+        origin=visitor.origin,
+    )
     return FactorSetup(secret=secret, uri=factor_uri(secret, account=account.code))
 
 
@@ -268,7 +275,14 @@ def finish_setup(
     sessions_store.end_logins(
         session, how=SessionEnd.ACCOUNT_CHANGED, now=now, but=visitor.session_id, account_id=account.id
     )
-    record_act(session, actor=visitor.actor, action="finish_setup", subject=_subject(account.code), now=now)
+    record_act(
+        session,
+        actor=visitor.actor,
+        action="finish_setup",
+        subject=_subject(account.code),
+        now=now,
+        origin=visitor.origin,
+    )
 
 
 def reset_account(session: Session, code: str, *, visitor: Visitor, now: datetime) -> str:
@@ -284,7 +298,9 @@ def reset_account(session: Session, code: str, *, visitor: Visitor, now: datetim
     account.factor, account.factor_step = None, None
     account.failures, account.locked_until, account.disabled_at = 0, None, None
     _end_all(session, account, now=now)
-    record_act(session, actor=visitor.actor, action="reset_account", subject=_subject(code), now=now)
+    record_act(
+        session, actor=visitor.actor, action="reset_account", subject=_subject(code), now=now, origin=visitor.origin
+    )
     return start
 
 
@@ -298,7 +314,9 @@ def disable_account(session: Session, code: str, *, visitor: Visitor, now: datet
     account = _others(session, code, visitor)
     account.disabled_at = account.disabled_at or now
     _end_all(session, account, now=now)
-    record_act(session, actor=visitor.actor, action="disable_account", subject=_subject(code), now=now)
+    record_act(
+        session, actor=visitor.actor, action="disable_account", subject=_subject(code), now=now, origin=visitor.origin
+    )
 
 
 def change_post(
@@ -319,7 +337,15 @@ def change_post(
     account.role, account.district_code = role, district
     _end_all(session, account, now=now)
     detail = f"{before} → {_post(account)}"
-    record_act(session, actor=visitor.actor, action="change_post", subject=_subject(code), now=now, detail=detail)
+    record_act(
+        session,
+        actor=visitor.actor,
+        action="change_post",
+        subject=_subject(code),
+        now=now,
+        detail=detail,
+        origin=visitor.origin,
+    )
 
 
 def list_accounts(session: Session, *, after: str = "", limit: int, now: datetime) -> list[AccountFact]:

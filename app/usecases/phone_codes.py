@@ -181,7 +181,7 @@ def let_in_by_code(
         PhoneUnregistered: the code is right, and nobody here bears the number.
         EmployerUnverified: the code is right, and the employer has not been checked.
     """
-    count_try(engine, dict.fromkeys(A_NETWORKS_GUESSES, arrival.network), keys=keys, now=now)
+    count_try(engine, dict.fromkeys(A_NETWORKS_GUESSES, arrival.guesses_as), keys=keys, now=now)
     digest = token_digest(ticket)
     with write_session(engine) as session:
         spent = store.spend_compare(session, digest, now=now)
@@ -234,6 +234,8 @@ def _let_in(
         raise CodeWrong
     phone = unseal(keys, proven.sealed_phone, place=_place(digest))
     if proven.purpose is CodePurpose.EMPLOYER:
+        if arrival.kiosk is not None:
+            raise CodeWrong
         employer = find_employer_of(session, phone, keys=keys)
         if employer is None:
             raise PhoneUnregistered
@@ -260,7 +262,9 @@ def _let_in(
     if not chosen:
         raise PersonNotThere
     proven.is_live = False
-    record_act(session, actor=f"seeker/{chosen[0]}", action="log_in", subject=f"workers/{chosen[0]}", now=now)
+    subject = f"workers/{chosen[0]}"
+    origin = arrival.let_in_by
+    record_act(session, actor=f"seeker/{chosen[0]}", action="log_in", subject=subject, now=now, origin=origin)
     token = open_login(
         session, role=Role.SEEKER, worker_id=chosen[0], let_in_by=LetInBy.SMS_CODE, arrival=arrival, now=now
     )

@@ -11,11 +11,12 @@ from ipaddress import IPv6Address, ip_address
 from sqlalchemy.orm import Session
 
 from app.domain.permissions import TABLE, Action, Role
-from app.domain.sessions import IN_SETUP, NEEDS_FRESH_FACTOR, STAYS, LetInBy, SessionEnd, Stay, is_fresh
+from app.domain.sessions import AT_A_KIOSK, IN_SETUP, NEEDS_FRESH_FACTOR, STAYS, LetInBy, SessionEnd, Stay, is_fresh
 from app.domain.viewers import Viewer, only
 from app.kit.errors import Forbidden, NotFound, Unauthenticated
 from app.kit.tokens import new_token, token_digest
 from app.store import accounts as accounts_store
+from app.store import kiosks as kiosks_store
 from app.store import sessions as store
 from app.store.audit import record_act
 from app.usecases.areas import AreaBook
@@ -27,6 +28,7 @@ MOST_AT_ONCE = 10
 KEPT = timedelta(days=180)
 _AGENT_CHARACTERS = 60
 _TOUCHES_A_STAY = 20
+_KIOSK = "kiosk/"
 
 
 class FactorStale(Forbidden):
@@ -52,11 +54,25 @@ class SessionNotFound(NotFound):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
-    """How somebody comes to a door: the address, what their browser says it is, and the token they came with."""
+    """How somebody comes to a door: the address, what their browser says it is, and the token they came with.
+
+    `kiosk` is the code of the kiosk before which they stand, if they do.
+    """
 
     network: str
     agent: str
     old_token: str | None = field(default=None, repr=False)
+    kiosk: str | None = None
+
+    @property
+    def let_in_by(self) -> str | None:
+        """Who lets them in, where that is not themselves."""
+        return None if self.kiosk is None else kiosk_actor(self.kiosk)
+
+    @property
+    def guesses_as(self) -> str:
+        """As whom their guesses count: a station has one address for several screens."""
+        return self.let_in_by or self.network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +89,7 @@ class Visitor:
         let_in_by: what they showed.
         in_setup: they have still to choose a password and a second factor.
         factor_at: when a second factor was last shown.
+        at_kiosk: the kiosk before which they stand, as it signs.
     """
 
     session_id: int
@@ -86,6 +103,12 @@ class Visitor:
     let_in_by: LetInBy
     in_setup: bool = False
     factor_at: datetime | None = None
+    at_kiosk: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """From where they act, as the audit tells it."""
+        return self.at_kiosk or f"sessions/{self.session_id}"
 
     def viewer(self, *, areas: AreaBook, today: date) -> Viewer:
         """Whose rows they see: of job-seekers their own, of employers nobody's."""
@@ -124,7 +147,6 @@ def open_login(
     account_id: int | None = None,
     worker_id: int | None = None,
     employer_id: int | None = None,
-    actor: str | None = None,
     stay: Stay | None = None,
 ) -> str:
     """Let somebody in: a new session with a new token, which is told once. Who came with an old one loses that.
@@ -133,16 +155,17 @@ def open_login(
         session: a transaction that the caller commits.
         role: as what they act.
         let_in_by: what they showed.
-        arrival: how they come; what of it is kept is cut short.
+        arrival: how they come; what of it is kept is cut short. At a kiosk whoever stood there before is out.
         now: when.
         account_id: who they are, one of the three.
         worker_id: as above.
         employer_id: as above.
-        actor: who let them in, where that was not themselves.
-        stay: how long; that of their role where none is given.
+        stay: how long; that of a kiosk or of their role where none is given.
     """
     whose = {"account_id": account_id, "worker_id": worker_id, "employer_id": employer_id}
-    stay = stay or STAYS[role]
+    stay = stay or (STAYS[role] if arrival.kiosk is None else AT_A_KIOSK)
+    if arrival.let_in_by is not None:
+        store.end_logins_by(session, arrival.let_in_by, how=SessionEnd.REPLACED, now=now)
     old = None if arrival.old_token is None else store.find_login(session, token_digest(arrival.old_token))
     if old is not None:
         told = {"account_id": old.account_id, "worker_id": old.worker_id, "employer_id": old.employer_id}
@@ -156,7 +179,7 @@ def open_login(
             digest=token_digest(token),
             role=role,
             let_in_by=let_in_by,
-            actor=actor,
+            actor=arrival.let_in_by,
             opened_at=now,
             seen_at=now,
             idle_s=int(stay.idle.total_seconds()),
@@ -177,6 +200,8 @@ def visitor_behind(session: Session, token: str, *, now: datetime) -> Visitor | 
         return None
     if now - login.seen_at > timedelta(seconds=login.idle_s):
         return None
+    if login.actor is not None and not _is_good_at(session, login, now=now):
+        return None
     if login.account_id is None:
         number = login.worker_id if login.worker_id is not None else login.employer_id
         return Visitor(
@@ -186,6 +211,7 @@ def visitor_behind(session: Session, token: str, *, now: datetime) -> Visitor | 
             worker_id=login.worker_id,
             employer_id=login.employer_id,
             let_in_by=login.let_in_by,
+            at_kiosk=login.actor,
         )
     account = session.get(accounts_store.Account, login.account_id)
     # A role that changed meanwhile ends sessions; this holds even if ending them was interrupted.
@@ -201,6 +227,17 @@ def visitor_behind(session: Session, token: str, *, now: datetime) -> Visitor | 
         let_in_by=login.let_in_by,
         in_setup=account.is_start or account.factor is None,
         factor_at=login.factor_at,
+    )
+
+
+def _is_good_at(session: Session, login: store.LoginSession, *, now: datetime) -> bool:
+    """Whether the key of the kiosk that let somebody in is still the same, and good.
+
+    A key that is taken back ends its sessions as well; this holds even for one that was being opened meanwhile.
+    """
+    kiosk = kiosks_store.find_kiosk(session, (login.actor or "").removeprefix(_KIOSK))
+    return (
+        kiosk is not None and kiosk.revoked_at is None and kiosk.issued_at <= login.opened_at and now < kiosk.expires_at
     )
 
 
@@ -265,13 +302,28 @@ def end_own_login(session: Session, visitor: Visitor, *, login_id: int, now: dat
     how = SessionEnd.LOGGED_OUT if login_id == visitor.session_id else SessionEnd.KICKED_OUT
     if not store.end_logins(session, how=how, now=now, login_id=login_id, **visitor.whose):
         raise SessionNotFound
-    record_act(session, actor=visitor.actor, action="end_session", subject=f"sessions/{login_id}", now=now)
+    record_act(
+        session,
+        actor=visitor.actor,
+        action="end_session",
+        subject=f"sessions/{login_id}",
+        now=now,
+        origin=visitor.origin,
+    )
 
 
 def end_other_logins(session: Session, visitor: Visitor, *, now: datetime) -> int:
     """End all sessions of theirs but this one; how many."""
     ended = store.end_logins(session, how=SessionEnd.KICKED_OUT, now=now, but=visitor.session_id, **visitor.whose)
-    record_act(session, actor=visitor.actor, action="end_sessions", subject="sessions", now=now, detail=str(ended))
+    record_act(
+        session,
+        actor=visitor.actor,
+        action="end_sessions",
+        subject="sessions",
+        now=now,
+        detail=str(ended),
+        origin=visitor.origin,
+    )
     return ended
 
 
@@ -283,6 +335,11 @@ def forget_logins(session: Session, *, now: datetime) -> None:
 def staff_actor(role: Role, code: str) -> str:
     """As what somebody of the staff signs: an officer of the city is an officer."""
     return f"{(Role.OFFICER if role is Role.MUNICIPAL else role).value}/{code}"
+
+
+def kiosk_actor(code: str) -> str:
+    """As what a kiosk signs."""
+    return f"{_KIOSK}{code}"
 
 
 def shortened_network(address: str) -> str:

@@ -51,6 +51,18 @@ def count_try(engine: Engine, tried: Mapping[Limit, str], *, keys: KeyRing, now:
         raise TooManyRequests(retry_after_s=refused)
 
 
+def take_back_try(engine: Engine, tried: Mapping[Limit, str], *, keys: KeyRing, now: datetime) -> None:
+    """Let a try that was counted at this instant not have been one: it went well, and only the others count."""
+    pairs = {limit: (limit.name, _subject(keys, limit, who)) for limit, who in tried.items()}
+    with write_session(engine) as session:
+        held = hold_tries(session, list(pairs.values()), now=now)
+        for limit, pair in pairs.items():
+            part = str(limit.part(now))
+            held[pair].counts = {
+                each: count - (each == part) for each, count in held[pair].counts.items() if count > (each == part)
+            }
+
+
 def forget_tries(engine: Engine, *, now: datetime) -> None:
     """Drop what counts no more."""
     with write_session(engine) as session:

@@ -94,8 +94,12 @@ def upgrade() -> None:
     for column in ("account_id", "worker_id", "district_code"):
         op.create_index(op.f(f"ix_grants_{column}"), "grants", [column], unique=False)
     # Added with a default, so that a process of the version before goes on writing acts.
-    op.add_column("audit_entries", sa.Column("why", sa.String(length=120), nullable=False, server_default=sa.text("''")))
-    op.add_column("audit_entries", sa.Column("origin", sa.String(length=60), nullable=False, server_default=sa.text("''")))
+    op.add_column(
+        "audit_entries", sa.Column("why", sa.String(length=120), nullable=False, server_default=sa.text("''"))
+    )
+    op.add_column(
+        "audit_entries", sa.Column("origin", sa.String(length=60), nullable=False, server_default=sa.text("''"))
+    )
     op.create_index("ix_audit_entries_actor_id", "audit_entries", ["actor", "id"], unique=False)
     op.create_index("ix_audit_entries_subject_id", "audit_entries", ["subject", "id"], unique=False)
     op.create_table(
