@@ -1,4 +1,4 @@
-"""People of a house who are registered as something: generated, without an identity."""
+"""People of a house who are registered as something: generated, with an identity where a test asks for one."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from datetime import date
 from itertools import count
 from typing import Any
 
+from app.domain.identities import id_check
 from app.domain.workers import Evidence, Status, WorkerOrigin
 from app.kit.database import write_session
+from app.store.identities import NewIdentity, add_identity
 from app.store.workers import add_workers
 from app.wiring import House
 from tests.houses import HOME_TOWNSHIP
@@ -55,3 +57,18 @@ def add_person(
     with write_session(house.engine) as session:
         add_workers(session, [values], rows)
     return number
+
+
+def number_of(worker_id: int) -> str:
+    """The ID number of a person of `add_named`: a right one, of a place that never was."""
+    body = f"99000019700101{worker_id % 1_000:03d}"
+    return body + id_check(body)
+
+
+def add_named(house: House, *, name: str = "样例", phone: str | None = None, **given: Any) -> int:
+    """Put somebody with an identity into the database; their id."""
+    worker_id = add_person(house, **given)
+    identity = NewIdentity(worker_id=worker_id, name=name, id_number=number_of(worker_id), phone=phone)
+    with write_session(house.engine) as session:
+        add_identity(session, identity, keys=house.keys)
+    return worker_id
