@@ -148,7 +148,8 @@ def first_wrong_act(session: Session, *, keys: KeyRing) -> WrongAct | None:
         if seal.first != at:
             return WrongAct(at, None, "unsealed")
         commitments: list[str] = []
-        highest, greatest = highest_before.at(seal.written_at - LATEST), 0
+        # When the seal before this one was written, an act whose id was given long before would have been there.
+        highest, greatest = highest_before.late(), 0
         for position in range(seal.first, seal.end):
             place = next(places, None)
             wrong = _wrong_at(place, position, keys=keys)
@@ -170,7 +171,7 @@ def first_wrong_act(session: Session, *, keys: KeyRing) -> WrongAct | None:
 
 @dataclass(slots=True)
 class _Highest:
-    """The greatest id of an act that was sealed by a time: ids are given in order, so one below it comes too late."""
+    """The greatest id of an act that was sealed by a time: ids are given in order, so one far below comes too late."""
 
     times: list[datetime] = field(default_factory=list)
     ids: list[int] = field(default_factory=list)
@@ -181,19 +182,16 @@ class _Highest:
         # A clock that was set back in between does not make a later seal an earlier one.
         self.times.append(max(sealed_at, self.times[-1]) if self.times else sealed_at)
 
-    def at(self, instant: datetime) -> int:
-        """0 where nothing was sealed by then."""
-        known = bisect_right(self.times, instant)
+    def late(self) -> int:
+        """The id below which nothing may turn up after the newest seal; 0 where nothing was sealed long before it."""
+        known = bisect_right(self.times, self.times[-1] - LATEST) if self.times else 0
         return self.ids[known - 1] if known else 0
 
 
 def _first_put_in(session: Session, highest: _Highest) -> WrongAct | None:
     """An act that waits for a place although acts behind it were sealed long before the newest ones."""
-    if not highest.times:
-        return None
-    late = highest.at(highest.times[-1] - LATEST)
     waiting = list_unplaced(session, after=None, limit=1)
-    return WrongAct(None, waiting[0].id, "put_in") if waiting and waiting[0].id < late else None
+    return WrongAct(None, waiting[0].id, "put_in") if waiting and waiting[0].id < highest.late() else None
 
 
 def _wrong_at(place: StoredPlace | None, position: int, *, keys: KeyRing) -> WrongAct | None:

@@ -250,8 +250,8 @@ async def test_a_clerk_helps_people_of_their_district_and_a_broker_their_cases(
     station: Station, clock: FixedClock
 ) -> None:
     with write_session(station.house.engine) as session:
-        for number, code in enumerate(("b-1", "b-2"), 1):
-            session.add(Broker(id=number, code=code, area_code="500237102"))
+        for broker_id, broker in enumerate(("b-1", "b-2"), 1):
+            session.add(Broker(id=broker_id, code=broker, area_code="500237102"))
         session.flush()
         session.add(Case(worker_id=station.person, broker_id=1, valid_from=date(2026, 1, 1), valid_to=None))
     number = number_of(station.person)
@@ -276,7 +276,7 @@ async def test_a_clerk_helps_people_of_their_district_and_a_broker_their_cases(
     ]
     nobody = await station.let_in(by="clerk", clerk="x" * 43, number=number)
     assert (nobody.status_code, nobody.json()["code"]) == (403, "clerk_refused")
-    bad = await station.let_in(by="clerk", clerk=token, number="12345")
+    bad = await station.let_in(by="clerk", clerk="x" * 43, number="12345")
     assert (bad.status_code, bad.json()["errors"][0]["field"]) == (422, "number")
 
 

@@ -50,3 +50,18 @@ def test_a_broker_sees_their_own_cases_a_district_its_own_and_the_city_all() -> 
         Role.OFFICER: {Relation.DISTRICT},
         Role.MUNICIPAL: {Relation.DISTRICT, Relation.OTHER},
     }
+
+
+def test_people_are_seen_and_unmasked_by_those_who_see_what_is_owed_to_them() -> None:
+    assert TABLE[Action.SEE_WORKERS] == TABLE[Action.UNMASK_WORKER] == TABLE[Action.SEE_DUE]
+
+
+def test_glass_is_broken_at_a_counter_alone_and_the_audit_read_by_those_who_do_nothing_else() -> None:
+    def who(action: Action) -> set[Role]:
+        return {role for role in Role if any(may(role, action, relation) for relation in Relation)}
+
+    assert who(Action.BREAK_GLASS) == {Role.CLERK, Role.OFFICER}
+    assert who(Action.SEE_AUDIT) == {Role.AUDITOR, Role.AUDIT_ADMIN}
+    assert who(Action.CHANGE_KIOSKS) == who(Action.SEE_KIOSKS) == {Role.SYSTEM_ADMIN}
+    assert who(Action.LET_IN_AT_KIOSK) == who(Action.TELL_KIOSK) == {Role.KIOSK}
+    assert not any(may(Role.AUDITOR, action, relation) for action in Action for relation in (Relation.DISTRICT,))

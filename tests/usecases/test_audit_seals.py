@@ -184,9 +184,25 @@ def test_an_act_that_is_put_in_is_found_also_once_it_has_a_place(house: House, c
     assert seal_waiting_acts(house) == 1
     clock.advance(timedelta(hours=2))
     with write_session(house.engine) as session:
+        session.add(_bare(house, entry_id=30))
+    assert seal_waiting_acts(house) == 1
+    with write_session(house.engine) as session:
         session.add(_bare(house, entry_id=15))
     assert seal_waiting_acts(house) == 1
-    assert wrong(house) == WrongAct(10, 15, "put_in")
+    assert wrong(house) == WrongAct(11, 15, "put_in")
+
+
+def test_an_act_that_committed_late_before_the_sealer_was_away_is_no_false_one(house: House, clock: FixedClock) -> None:
+    book(house, clock)
+    with write_session(house.engine) as session:
+        session.add(_bare(house, entry_id=20))
+    assert seal_waiting_acts(house) == 1
+    with write_session(house.engine) as session:
+        session.add(_bare(house, entry_id=15))
+    clock.advance(timedelta(days=1))
+    assert wrong(house) is None
+    assert seal_waiting_acts(house) == 1
+    assert wrong(house) is None
 
 
 def test_an_act_that_commits_a_little_late_is_taken_late(house: House, clock: FixedClock) -> None:
