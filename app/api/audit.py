@@ -7,13 +7,13 @@ from datetime import datetime, time
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from app.api.answers import private_answer, told_at
 from app.api.auth import LET_IN
-from app.api.houses import CurrentHouse
-from app.api.parameters import Day, PageSize, PageToken, none_if_empty
+from app.api.houses import DoorHouse
+from app.api.parameters import Day, EmptyIsNone, PageSize, PageToken
 from app.api.problems import declares
 from app.api.visitors import CurrentVisitor
 from app.api.workers import number_in
@@ -28,10 +28,8 @@ from app.usecases.obligations import RulesMissing
 
 router = APIRouter(prefix="/api/v1/staff/audit", tags=["staff"])
 
-_Named = Annotated[
-    Annotated[str, Field(max_length=80, pattern=r"^[\w./-]+$")] | None, BeforeValidator(none_if_empty), Query()
-]
-_OnDay = Annotated[Day | None, BeforeValidator(none_if_empty), Query()]
+_Named = Annotated[Annotated[str, Field(max_length=80, pattern=r"^[\w./-]+$")] | None, EmptyIsNone, Query()]
+_OnDay = Annotated[Day | None, EmptyIsNone, Query()]
 
 
 class ActOut(BaseModel):
@@ -81,7 +79,7 @@ class AnomaliesOut(BaseModel):
 @permits(Action.SEE_AUDIT)
 def show_acts(
     *,
-    house: CurrentHouse,
+    house: DoorHouse,
     visitor: CurrentVisitor,
     actor: _Named = None,
     subject: _Named = None,
@@ -116,7 +114,7 @@ def show_acts(
     summary="What in the audit is worth a look",
 )
 @permits(Action.SEE_AUDIT)
-def show_anomalies(house: CurrentHouse, visitor: CurrentVisitor, day: _OnDay = None) -> Response:
+def show_anomalies(house: DoorHouse, visitor: CurrentVisitor, day: _OnDay = None) -> Response:
     """Of one day, today's where none is given: many looks, looks at night, break-glass, failed log-ins and others."""
     del visitor  # asked for, or anybody could
     chosen = day or house.clock.today()

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.api.answers import private_answer, told_at
 from app.api.auth import LET_IN
 from app.api.bodies import StrictBody, body_of, documents
-from app.api.houses import CurrentHouse
+from app.api.houses import DoorHouse
 from app.api.idempotency import Key, answer_once
 from app.api.parameters import PageSize, PageToken, Readable
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
@@ -84,7 +84,7 @@ class GrantsOut(BaseModel):
 @permits(Action.BREAK_GLASS)
 def open_person(
     *,
-    house: CurrentHouse,
+    house: DoorHouse,
     visitor: CurrentVisitor,
     body: Annotated[GlassBroken, Depends(body_of(GlassBroken))],
     idempotency_key: Key = None,
@@ -126,7 +126,7 @@ def open_person(
 )
 @permits(Action.SEE_GRANTS)
 def show_grants(
-    house: CurrentHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
+    house: DoorHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
 ) -> Response:
     """One's own; to officers also those about people of their district, to the city all."""
     before = HIGHEST_ID if page_token is None else number_in(page_token, of="grants")

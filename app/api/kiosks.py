@@ -5,6 +5,7 @@ minutes. No answer here tells what anybody is registered as.
 """
 
 import re
+from dataclasses import replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -17,7 +18,7 @@ from starlette.responses import Response
 from app.api.answers import private_answer, told_at
 from app.api.auth import LET_IN, SharerOut, Ticket
 from app.api.bodies import StrictBody, body_of, documents
-from app.api.houses import CurrentHouse
+from app.api.houses import DoorHouse
 from app.api.parameters import AreaCode, PageSize, PageToken, Readable
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
 from app.api.visitors import CurrentVisitor, arrival_of, token_in
@@ -112,7 +113,7 @@ class KioskRevokedOut(BaseModel):
 )
 @permits(Action.SEE_KIOSKS)
 def show_kiosks(
-    house: CurrentHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
+    house: DoorHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
 ) -> Response:
     """Where they stand, whether their keys are good, and when they were last seen."""
     del visitor  # asked for, or anybody could
@@ -134,7 +135,7 @@ def show_kiosks(
 )
 @permits(Action.CHANGE_KIOSKS)
 def make_kiosk(
-    house: CurrentHouse, visitor: CurrentVisitor, body: Annotated[KioskMade, Depends(body_of(KioskMade))]
+    house: DoorHouse, visitor: CurrentVisitor, body: Annotated[KioskMade, Depends(body_of(KioskMade))]
 ) -> Response:
     """Its key is told once. Sent twice it is refused the second time: the code is taken then."""
     with write_session(house.engine) as session:
@@ -157,7 +158,7 @@ def make_kiosk(
     summary="Give a kiosk a new key",
 )
 @permits(Action.CHANGE_KIOSKS)
-def give_key(house: CurrentHouse, visitor: CurrentVisitor, code: KioskCode) -> Response:
+def give_key(house: DoorHouse, visitor: CurrentVisitor, code: KioskCode) -> Response:
     """The old one opens nothing any more, and whoever it has let in is out. Told once."""
     with write_session(house.engine) as session:
         key = renew_key(session, code, actor=visitor.actor, now=house.clock.now(), origin=visitor.origin)
@@ -171,7 +172,7 @@ def give_key(house: CurrentHouse, visitor: CurrentVisitor, code: KioskCode) -> R
     summary="Take a kiosk's key back",
 )
 @permits(Action.CHANGE_KIOSKS)
-def take_key_back(house: CurrentHouse, visitor: CurrentVisitor, code: KioskCode) -> Response:
+def take_key_back(house: DoorHouse, visitor: CurrentVisitor, code: KioskCode) -> Response:
     """From the next request on it opens nothing, and whoever it has let in is out. Again, nothing changes."""
     with write_session(house.engine) as session:
         ended = revoke_key(session, code, actor=visitor.actor, now=house.clock.now(), origin=visitor.origin)
@@ -186,7 +187,7 @@ _bearer = HTTPBearer(auto_error=False, scheme_name="kiosk_key", description="a d
 Sent = Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
 
 
-def kiosk_behind(request: Request, house: CurrentHouse, sent: Sent) -> KioskVisitor:
+def kiosk_behind(request: Request, house: DoorHouse, sent: Sent) -> KioskVisitor:
     """The kiosk whose key a request brings, if kiosks may do what the route declares.
 
     Raises:
@@ -202,7 +203,7 @@ def kiosk_behind(request: Request, house: CurrentHouse, sent: Sent) -> KioskVisi
 
 def kiosk_arrival(request: Request) -> Arrival:
     """How a kiosk brings somebody: what it brings itself is no session of theirs."""
-    return arrival_of(request, None)
+    return replace(arrival_of(request), old_token=None)
 
 
 CurrentKiosk = Annotated[KioskVisitor, Depends(kiosk_behind)]
@@ -288,7 +289,7 @@ _WANTED: dict[KioskBy, tuple[frozenset[str], frozenset[str]]] = {
     summary="A device tells that it runs",
 )
 @permits(Action.TELL_KIOSK)
-def beat(house: CurrentHouse, kiosk: CurrentKiosk, body: Annotated[Beat, Depends(body_of(Beat))]) -> Response:
+def beat(house: DoorHouse, kiosk: CurrentKiosk, body: Annotated[Beat, Depends(body_of(Beat))]) -> Response:
     """With the server's time, by which the device tells when something happened off line."""
     now = house.clock.now()
     with write_session(house.engine) as session:
@@ -314,7 +315,7 @@ def beat(house: CurrentHouse, kiosk: CurrentKiosk, body: Annotated[Beat, Depends
 )
 @permits(Action.LET_IN_AT_KIOSK)
 def open_stay(
-    house: CurrentHouse,
+    house: DoorHouse,
     kiosk: CurrentKiosk,
     arrival: KioskArrival,
     body: Annotated[StayAsked, Depends(body_of(StayAsked))],
@@ -363,7 +364,7 @@ def open_stay(
     summary="Let whoever stands before a kiosk be out",
 )
 @permits(Action.LET_IN_AT_KIOSK)
-def end_stay(house: CurrentHouse, kiosk: CurrentKiosk) -> Response:
+def end_stay(house: DoorHouse, kiosk: CurrentKiosk) -> Response:
     """When they leave, and by the device itself when nobody has touched it for a minute. The device key is enough."""
     with write_session(house.engine) as session:
         ended = end_stays(session, kiosk, now=house.clock.now())

@@ -13,7 +13,9 @@ from app.api.houses import DoorHouse
 from app.domain.permissions import declared
 from app.kit.database import read_session, write_session
 from app.kit.errors import Unauthenticated
+from app.usecases.grants import granted_people
 from app.usecases.sessions import Arrival, Visitor, needs_touch, require_visitor, touch
+from app.wiring import House
 
 _LONGEST_TOKEN = 200
 _bearer = HTTPBearer(auto_error=False, scheme_name="session", description="a token from one of the doors under /auth")
@@ -60,3 +62,16 @@ def visitor_of(request: Request, house: DoorHouse, sent: Sent) -> Visitor:
 
 CurrentArrival = Annotated[Arrival, Depends(arrival_of)]
 CurrentVisitor = Annotated[Visitor, Depends(visitor_of)]
+
+
+def seen_house(house: DoorHouse, visitor: CurrentVisitor) -> House:
+    """The house as whoever calls sees it: their own rows, their cases', their district's, and whom a grant opens."""
+    now = house.clock.now()
+    with read_session(house.engine) as session:
+        granted = granted_people(session, visitor, now=now)
+    areas = house.ready_matchmaker().areas
+    viewer = visitor.viewer(areas=areas, today=house.clock.today(), granted=granted)
+    return house.seen_by(viewer).worked_from(visitor.origin)
+
+
+SeenHouse = Annotated[House, Depends(seen_house)]

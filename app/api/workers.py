@@ -6,7 +6,7 @@ Who is not theirs to see is answered as if there were nobody (404).
 from datetime import date, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
@@ -14,10 +14,9 @@ from app.api.answers import private_answer, told_at
 from app.api.auth import LET_IN
 from app.api.bodies import StrictBody, body_of, documents
 from app.api.duties import HomeOut
-from app.api.houses import CurrentHouse
-from app.api.parameters import PageSize, PageToken, WholeNumber
+from app.api.parameters import Id, PageSize, PageToken
 from app.api.problems import BadJson, BodyTooLarge, MediaTypeUnsupported, declares
-from app.api.visitors import CurrentVisitor
+from app.api.visitors import CurrentVisitor, SeenHouse
 from app.domain.grants import UnmaskReason
 from app.domain.permissions import Action, permits
 from app.kit.database import HIGHEST_ID, write_session
@@ -31,7 +30,7 @@ from app.wiring import NotReady
 
 router = APIRouter(prefix="/api/v1/staff/workers", tags=["staff"])
 
-WorkerId = Annotated[WholeNumber, Path(ge=1, le=HIGHEST_ID)]
+WorkerId = Id
 
 
 class PasserbyOut(BaseModel):
@@ -83,7 +82,7 @@ class IdentityOut(BaseModel):
 )
 @permits(Action.SEE_WORKERS)
 def show_workers(
-    house: CurrentHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
+    house: SeenHouse, visitor: CurrentVisitor, page_token: PageToken = None, page_size: PageSize = 20
 ) -> Response:
     """A broker's cases, a district's people, everybody: whichever is one's own."""
     areas = house.ready_matchmaker().areas
@@ -115,7 +114,7 @@ def show_workers(
     summary="One person, masked",
 )
 @permits(Action.SEE_WORKERS)
-def show_worker(house: CurrentHouse, visitor: CurrentVisitor, worker_id: WorkerId) -> Response:
+def show_worker(house: SeenHouse, visitor: CurrentVisitor, worker_id: WorkerId) -> Response:
     """The look stands in the audit."""
     areas = house.ready_matchmaker().areas
     with write_session(house.engine) as session:
@@ -144,7 +143,7 @@ def show_worker(house: CurrentHouse, visitor: CurrentVisitor, worker_id: WorkerI
 )
 @permits(Action.UNMASK_WORKER)
 def show_identity(
-    house: CurrentHouse,
+    house: SeenHouse,
     visitor: CurrentVisitor,
     worker_id: WorkerId,
     body: Annotated[UnmaskAsked, Depends(body_of(UnmaskAsked))],

@@ -78,7 +78,7 @@ def find_person_within(
 
 
 def _within(*, broker: str | None, district: str | None, on: date) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
+    found: list[ColumnElement[bool]] = [Worker.erased_at.is_(None)]
     if district is not None:
         found.append(Worker.home_area_code.startswith(district, autoescape=True))
     if broker is not None:

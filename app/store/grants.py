@@ -42,6 +42,12 @@ def find_live_grant(session: Session, *, account_id: int, worker_id: int, now: d
     return session.scalars(chosen.order_by(Grant.ends_at.desc()).limit(1)).one_or_none()
 
 
+def list_granted(session: Session, *, account_id: int, now: datetime, limit: int) -> list[int]:
+    """The people whom grants open to an account now, by id; of many those that end last."""
+    chosen = select(Grant.worker_id).where(Grant.account_id == account_id, Grant.ends_at > now)
+    return list(session.scalars(chosen.order_by(Grant.ends_at.desc()).limit(limit)))
+
+
 def list_grants(
     session: Session, *, account_id: int | None, district: str | None, before: int, limit: int
 ) -> Sequence[Grant]:

@@ -41,6 +41,7 @@ from app.kit.keys import KeyRing
 from app.kit.row_contexts import RowContext
 from app.store.brokers import Case
 from app.store.consents import Consent
+from app.store.grants import Grant
 from app.store.identities import Identity
 from app.store.ledger import LedgerEntry, LedgerKey
 from app.store.person_keys import PersonKey
@@ -128,6 +129,7 @@ _RULES: Mapping[type[Base], _Rule] = {
     LedgerEntry: _of_person("worker_id"),
     LedgerKey: _of_person("worker_id"),
     PersonKey: _of_person("worker_id"),
+    Grant: _of_person("worker_id"),
     LoginSession: _of_person("worker_id"),
 }
 _MAPPED = {mapped.__tablename__: mapped for mapped in _RULES}

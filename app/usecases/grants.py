@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.domain.grants import AN_ACCOUNTS_GRANTS, GOOD_FOR, GrantReason
 from app.domain.identities import is_id_number, normalise_id_number
 from app.domain.permissions import TABLE, Action, Relation
+from app.domain.viewers import MOST_GRANTED
 from app.kit.clock import china_date
 from app.kit.database import HIGHEST_ID, reserve_ids
 from app.kit.encrypted import Place, seal, unseal
@@ -95,7 +96,7 @@ def break_glass(
             raise Invalid(fields=[FieldFault("number", "id_number_wrong", "身份证号不对：请核对 18 位号码")])
         worker_id = find_by_id_number(session, typed, keys=keys)
     worker = None if worker_id is None else find_worker(session, worker_id)
-    if worker is None or visitor.account_id is None:
+    if worker is None or worker.erased_at is not None or visitor.account_id is None:
         raise WorkerUnknown
     theirs = find_theirs(session, visitor, worker.id, action=Action.SEE_WORKERS, now=now)
     if theirs is not None and theirs.open_until is None:
@@ -143,6 +144,13 @@ def list_grants(
         raise Forbidden
     found = store.list_grants(session, account_id=account_id, district=district, before=before, limit=limit)
     return [_fact(grant, keys=keys) for grant in found]
+
+
+def granted_people(session: Session, visitor: Visitor, *, now: datetime) -> frozenset[int]:
+    """Whom grants open to somebody now, the latest ones; as many as a viewer may name."""
+    if visitor.account_id is None:
+        return frozenset()
+    return frozenset(store.list_granted(session, account_id=visitor.account_id, now=now, limit=MOST_GRANTED))
 
 
 def _fact(grant: store.Grant, *, keys: KeyRing) -> GrantFact:

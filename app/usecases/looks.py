@@ -104,7 +104,7 @@ def find_theirs(session: Session, visitor: Visitor, worker_id: int, *, action: A
     if worker is not None:
         return Found(worker, _relation(reach))
     worker = find_worker(session, worker_id)
-    if worker is None or visitor.account_id is None:
+    if worker is None or worker.erased_at is not None or visitor.account_id is None:
         return None
     grant = grants.find_live_grant(session, account_id=visitor.account_id, worker_id=worker_id, now=now)
     return None if grant is None else Found(worker, Relation.OTHER, grant.ends_at)

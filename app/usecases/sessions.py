@@ -4,7 +4,7 @@ The token is told once; what is kept is its digest. A session that has not been 
 ended anywhere, opens nothing.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 
@@ -110,11 +110,12 @@ class Visitor:
         """From where they act, as the audit tells it."""
         return self.at_kiosk or f"sessions/{self.session_id}"
 
-    def viewer(self, *, areas: AreaBook, today: date) -> Viewer:
-        """Whose rows they see: of job-seekers their own, of employers nobody's."""
+    def viewer(self, *, areas: AreaBook, today: date, granted: frozenset[int] = frozenset()) -> Viewer:
+        """Whose rows they see: of job-seekers their own, of employers nobody's; and those of people who are granted."""
         if self.worker_id is not None:
             return only(self.worker_id)
-        return staff_viewer(self.role, broker=self.broker, district=self.district, areas=areas, today=today)
+        seen = staff_viewer(self.role, broker=self.broker, district=self.district, areas=areas, today=today)
+        return replace(seen, granted=granted)
 
     @property
     def whose(self) -> dict[str, int]:

@@ -8,6 +8,8 @@ Created: 2026-11-29
 import sqlalchemy as sa
 from alembic import op
 
+from migrations.policies import protect_people
+
 revision = "0014"
 down_revision = "0012"
 branch_labels = None
@@ -91,6 +93,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_grants")),
     )
+    protect_people("grants")
     for column in ("account_id", "worker_id", "district_code"):
         op.create_index(op.f(f"ix_grants_{column}"), "grants", [column], unique=False)
     # Added with a default, so that a process of the version before goes on writing acts.
