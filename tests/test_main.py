@@ -36,7 +36,8 @@ def app(sqlite_database: Engine, key_ring: KeyRing, clock: FixedClock, tmp_path:
 
 def test_every_route_declares_what_it_does_and_nothing_in_the_table_is_done_by_nobody(app: FastAPI) -> None:
     found = {declared(endpoint) for _, endpoint in endpoints(app.routes)}
-    assert found == set(Action)
+    # What a clerk does through a kiosk is asked of the table by the kiosk's own route.
+    assert found == set(Action) - {Action.ASSIST_AT_KIOSK}
 
 
 def test_without_credentials_programs_come_to_what_the_interface_names(app: FastAPI) -> None:

@@ -82,18 +82,12 @@ def _within(*, broker: str | None, district: str | None, on: date) -> list[Colum
     if district is not None:
         found.append(Worker.home_area_code.startswith(district, autoescape=True))
     if broker is not None:
-        # One case a person, the one that began last, should two overlap.
+        # As `store.scoping` has it: whoever looks after them today.
         theirs = (
-            select(Case.broker_id)
-            .where(Case.worker_id == Worker.id, Case.valid_from <= on)
+            select(Case.worker_id)
+            .join(Broker, Broker.id == Case.broker_id)
+            .where(Broker.code == broker, Case.valid_from <= on)
             .where(Case.valid_to.is_(None) | (Case.valid_to >= on))
-            .order_by(Case.valid_from.desc(), Case.id.desc())
-            .limit(1)
-            .correlate(Worker)
-            .scalar_subquery()
         )
-        found.append(theirs == select(Broker.id).where(Broker.code == broker).scalar_subquery())
-        # The few who ever were their cases; else everybody's case would be looked up.
-        ever = select(Case.worker_id).join(Broker, Broker.id == Case.broker_id).where(Broker.code == broker)
-        found.append(Worker.id.in_(ever))
+        found.append(Worker.id.in_(theirs))
     return found

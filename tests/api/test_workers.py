@@ -84,8 +84,8 @@ async def office(house: House, still_app: FastAPI, clock: FixedClock) -> AsyncIt
         for number, code in enumerate(("b-1", "b-2"), 1):
             session.add(Broker(id=number, code=code, area_code="500237102"))
         session.flush()
-        session.add(Case(worker_id=ours, broker_id=2, valid_from=date(2026, 1, 1), valid_to=None))
-        # The later one counts: their earlier broker has handed them on.
+        # Their earlier broker has handed them on.
+        session.add(Case(worker_id=ours, broker_id=2, valid_from=date(2026, 1, 1), valid_to=date(2026, 5, 31)))
         session.add(Case(worker_id=ours, broker_id=1, valid_from=date(2026, 6, 1), valid_to=None))
         session.add(Case(worker_id=foreign, broker_id=1, valid_from=date(2026, 1, 1), valid_to=date(2026, 11, 30)))
         add_spells(session, {ours: date(2026, 11, 1)}, source=SpellSource.IMPORT)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.domain.grants import GrantReason
 from app.domain.ledger import Channel, EntryKind
 from app.domain.permissions import Role
 from app.domain.postings import PostingKind, PostingOrigin, PostingState
@@ -24,8 +25,10 @@ from app.domain.workers import Evidence, Status, WorkerOrigin
 from app.kit.database import Base, open_engine, read_session, write_session
 from app.kit.keys import KeyRing
 from app.kit.row_contexts import RowContext, row_keys
+from app.store.accounts import Account
 from app.store.brokers import Broker, Case
 from app.store.consents import Consent
+from app.store.grants import Grant
 from app.store.identities import NewIdentity, add_identities
 from app.store.ledger import list_stored_of
 from app.store.postings import Posting
@@ -145,6 +148,21 @@ def fill(database: Engine, key_ring: KeyRing) -> None:
             session,
             [NewIdentity(worker_id=number, name="样例", id_number=f"{number}") for number in HOMES],
             keys=key_ring,
+        )
+        session.add(Account(id=1, code="o-1", role=Role.OFFICER, password="-", is_start=True, created_at=NOW))
+        session.flush()
+        session.add_all(
+            Grant(
+                account_id=1,
+                actor="officer/o-1",
+                worker_id=number,
+                district_code=home[:6],
+                reason=GrantReason.PRESENT,
+                words="sealed",
+                granted_at=NOW,
+                ends_at=NOW,
+            )
+            for number, home in HOMES.items()
         )
         session.add(Receipt(channel=Channel.SMS, provider="p", digest="d", body="sealed", received_at=NOW))
         erase_person(session, 5, actor="office", now=NOW, keys=key_ring)

@@ -25,6 +25,9 @@ from app.usecases.ledger import LedgerEntryFinal, list_entries, strike_entry
 from app.usecases.sequencing import LedgerDiffers, require_outside
 from app.wiring import House
 
+# What is tried here only who owns the tables could do.
+pytestmark = pytest.mark.owner
+
 
 @pytest.fixture
 def house(database: Engine, clock: FixedClock, key_ring: KeyRing, tmp_path: Path) -> House:
