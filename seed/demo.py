@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Engine, func, insert, select
 from sqlalchemy.orm import Session
 
 from app.domain.areas import AreaLevel
+from app.domain.consents import Purpose
 from app.domain.ledger import Channel
 from app.domain.postings import PostingOrigin, PostingState
 from app.domain.workers import WorkerOrigin
@@ -265,7 +266,7 @@ def _add_duties(session: Session, duties: Duties, *, keys: KeyRing) -> dict[str,
 def _add_consents(session: Session, worker_ids: Sequence[int], dice: Dice, *, now: datetime) -> int:
     """Let most people be reached by text message, some by a call or in their inbox; a quarter lets no machine do it."""
     rows = [
-        {"worker_id": worker_id, "channel": channel, "given_at": now, "how": "demo"}
+        {"worker_id": worker_id, "purpose": Purpose.JOB_PUSHES, "channel": channel, "given_at": now, "how": "demo"}
         for worker_id in worker_ids
         for channel, chance in ((Channel.SMS, 0.65), (Channel.VOICE, 0.2), (Channel.INBOX, 0.15))
         if dice.has_luck(chance)

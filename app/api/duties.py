@@ -49,7 +49,7 @@ class HomeOut(BaseModel):
 
 
 class StepOut(BaseModel):
-    """What to do next about one service. Of the last five members those are there that name what is proposed."""
+    """What to do next about one service. Of the last seven members those are there that name what is proposed."""
 
     service: Service
     missing: int
@@ -62,6 +62,7 @@ class StepOut(BaseModel):
     starts_on: date | None = None
     km: float | None = None
     version: int | None = Field(default=None, description="of a policy text")
+    by_hand: bool = Field(default=False, description="the person wants no machine to choose: ask them, and choose")
 
 
 class PersonOut(BaseModel):

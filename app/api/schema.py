@@ -19,6 +19,7 @@ from app.api.feed import ClosedOut
 from app.api.grants import GlassBroken
 from app.api.kiosks import Beat, KioskMade, StayAsked
 from app.api.matches import MatchProfile
+from app.api.me import ConsentsChanged, ProfileChanged, PushAnswered, SettingsChanged
 from app.api.postings import Report
 from app.api.problems import Problem
 from app.api.workers import UnmaskAsked
@@ -44,6 +45,10 @@ _ADDED: tuple[type[BaseModel], ...] = (
     StayAsked,
     UnmaskAsked,
     GlassBroken,
+    ProfileChanged,
+    SettingsChanged,
+    PushAnswered,
+    ConsentsChanged,
 )
 _ABOUT = (
     "重庆农民工就近就业服务的公开接口。所有错误都是 application/problem+json（RFC 9457），`code` 固定不变；"

@@ -11,6 +11,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.houses import DoorHouse
 from app.domain.permissions import declared
+from app.domain.viewers import NOBODY, only
 from app.kit.database import read_session, write_session
 from app.kit.errors import Unauthenticated
 from app.usecases.grants import granted_people
@@ -74,4 +75,11 @@ def seen_house(house: DoorHouse, visitor: CurrentVisitor) -> House:
     return house.seen_by(viewer).worked_from(visitor.origin)
 
 
+def own_house(house: DoorHouse, visitor: CurrentVisitor) -> House:
+    """The house as a job-seeker sees it: their own rows. Whoever is none sees nobody's."""
+    viewer = NOBODY if visitor.worker_id is None else only(visitor.worker_id)
+    return house.seen_by(viewer).worked_from(visitor.origin)
+
+
 SeenHouse = Annotated[House, Depends(seen_house)]
+OwnHouse = Annotated[House, Depends(own_house)]

@@ -1,11 +1,10 @@
-"""Forgetting what has served: answers kept for Idempotency-Key, codes, tries and sessions long over, old receipts."""
+"""Forgetting what has served: answers kept for Idempotency-Key, codes and tries; and what was kept for its period."""
 
 from app.background.loops import Loop
 from app.kit.database import write_session
 from app.usecases.idempotency_keys import forget_answers
 from app.usecases.phone_codes import forget_codes
-from app.usecases.receipts import forget_receipts
-from app.usecases.sessions import forget_logins
+from app.usecases.retentions import forget_kept
 from app.usecases.tries import forget_tries
 from app.wiring import House
 
@@ -13,15 +12,13 @@ EVERY_S = 3_600.0
 
 
 def forget_old(house: House) -> None:
-    """Drop answers older than a day, what let people in and is over, and receipts done with half a year ago."""
+    """Drop answers older than a day, what let people in and is over, and all that has been kept for its period."""
     with write_session(house.engine) as session:
         forget_answers(session, now=house.clock.now())
     with write_session(house.engine) as session:
-        forget_receipts(session, now=house.clock.now())
-    with write_session(house.engine) as session:
         forget_codes(session, now=house.clock.now())
     with write_session(house.engine) as session:
-        forget_logins(session, now=house.clock.now())
+        forget_kept(session, now=house.clock.now())
     forget_tries(house.engine, now=house.clock.now())
 
 

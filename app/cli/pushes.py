@@ -167,6 +167,8 @@ def _told(report: PlanReport) -> str:
     ]
     if report.owed:
         lines.insert(1, f"应送岗位还没送够的有{report.owed}人，这次能送够{report.owed_served}人")
+    if report.by_hand:
+        lines.insert(1, f"有{report.by_hand}人没排：本人不要系统自动挑，请看 ledger due，当面问了再挑")
     if report.nowhere:
         lines.insert(1, f"有{report.nowhere}人没排：家在哪里查不到，请先改好地址")
     return "\n".join(lines)

@@ -109,6 +109,10 @@ class Action(StrEnum):
     BREAK_GLASS = "break_glass"
     SEE_GRANTS = "see_grants"
     SEE_AUDIT = "see_audit"
+    SEE_OWN_DATA = "see_own_data"
+    CHANGE_OWN_DATA = "change_own_data"
+    EXPORT_OWN_DATA = "export_own_data"
+    ERASE_OWN_DATA = "erase_own_data"
 
 
 _Grants = Mapping[Role, frozenset[Relation]]
@@ -163,6 +167,11 @@ TABLE: Mapping[Action, _Grants] = {
     Action.END_OWN_SESSIONS: {**_TO_STAFF, **_to(seeker=(Relation.OWN,), employer=(Relation.OWN,))},
     Action.SET_UP_ACCOUNT: _TO_STAFF,
     Action.SHOW_FACTOR: _TO_STAFF,
+    # What is stored of a job-seeker, and what they were sent: theirs alone, whoever else may see some of it elsewhere.
+    Action.SEE_OWN_DATA: _to(seeker=(Relation.OWN,)),
+    Action.CHANGE_OWN_DATA: _to(seeker=(Relation.OWN,)),
+    Action.EXPORT_OWN_DATA: _to(seeker=(Relation.OWN,)),
+    Action.ERASE_OWN_DATA: _to(seeker=(Relation.OWN,)),
     # Accounts hold no personal data; whoever hands them out sees nothing of what they open.
     Action.SEE_ACCOUNTS: _to(security_admin=(Relation.PUBLIC,), auditor=(Relation.PUBLIC,)),
     Action.CHANGE_ACCOUNTS: _to(security_admin=(Relation.PUBLIC,)),

@@ -71,6 +71,8 @@ FRESH = timedelta(minutes=10)
 NEEDS_FRESH_FACTOR: frozenset[Action] = frozenset(
     {Action.CHANGE_ACCOUNTS, Action.CHANGE_KIOSKS, Action.UNMASK_WORKER, Action.BREAK_GLASS}
 )
+OWN_HAND: frozenset[Action] = frozenset({Action.EXPORT_OWN_DATA, Action.ERASE_OWN_DATA})
+"""What nobody does in a session that a clerk opened for somebody: clerks do it in their own name, with a reason."""
 IN_SETUP: frozenset[Action] = frozenset({Action.SET_UP_ACCOUNT, Action.SEE_OWN_SESSIONS, Action.END_OWN_SESSIONS})
 """All that whoever has still to choose a password and a second factor may do."""
 

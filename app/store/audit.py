@@ -132,6 +132,16 @@ def list_acts(
     return session.scalars(chosen.order_by(AuditEntry.id.desc()).limit(limit)).all()
 
 
+def list_acts_on(
+    session: Session, subjects: Collection[str], *, before_id: int | None = None, limit: int | None = None
+) -> Sequence[AuditEntry]:
+    """Acts on these subjects, no more than a query takes; newest first, behind the one with that id."""
+    chosen = select(AuditEntry).where(AuditEntry.subject.in_({*subjects}))
+    if before_id is not None:
+        chosen = chosen.where(AuditEntry.id < before_id)
+    return session.scalars(chosen.order_by(AuditEntry.id.desc()).limit(limit)).all()
+
+
 def read_acts(session: Session, *, actions: Collection[str], since: datetime, until: datetime) -> Iterator[AuditEntry]:
     """Acts of these kinds in a stretch of time, its end not included, in order of id; read as they are taken."""
     chosen = select(AuditEntry).where(

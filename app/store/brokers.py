@@ -91,3 +91,14 @@ def _within(*, broker: str | None, district: str | None, on: date) -> list[Colum
         )
         found.append(Worker.id.in_(theirs))
     return found
+
+
+def list_cases_of(session: Session, worker_id: int) -> list[tuple[str, date, date | None]]:
+    """In whose care a person is or was: the area of the broker, the first and the last day, oldest first."""
+    rows = session.execute(
+        select(Broker.area_code, Case.valid_from, Case.valid_to)
+        .join(Broker, Broker.id == Case.broker_id)
+        .where(Case.worker_id == worker_id)
+        .order_by(Case.valid_from, Case.id)
+    )
+    return [(area, first, last) for area, first, last in rows]

@@ -1,4 +1,4 @@
-"""Consents (授权同意): on which channels a person lets themselves be written to or called, and since when.
+"""Consents (授权同意): for what and on which channels a person lets themselves be written to or called, since when.
 
 A row is never changed but for its end: who withdraws ends one, who agrees again begins another.
 """
@@ -6,25 +6,28 @@ A row is never changed but for its end: who withdraws ends one, who agrees again
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, exists, func, select, update
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, delete, exists, func, select, update
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column
 
+from app.domain.consents import Purpose
 from app.domain.ledger import Channel
 from app.kit.database import Base
 
 
 class Consent(Base):
-    """Leave to use one electronic channel; `how` says by what it was given, `ended_how` by what it was withdrawn.
+    """Leave to use one electronic channel for one purpose.
 
+    `how` says by what it was given, `ended_how` by what it was withdrawn.
     `address` is where the channel reaches them if that is not their phone (WeChat's open id), sealed for the worker;
     `address_index` is its keyed digest, by which whoever writes from there is found.
     """
 
     __tablename__ = "consents"
-    __table_args__ = (Index("ix_consents_worker_id_channel", "worker_id", "channel"),)
+    __table_args__ = (Index("ix_consents_worker_id_purpose_channel", "worker_id", "purpose", "channel"),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     worker_id: Mapped[int] = mapped_column(ForeignKey("workers.id", ondelete="CASCADE"))
+    purpose: Mapped[Purpose]
     channel: Mapped[Channel]
     given_at: Mapped[datetime]
     how: Mapped[str] = mapped_column(String(60))
@@ -34,12 +37,12 @@ class Consent(Base):
     ended_how: Mapped[str | None] = mapped_column(String(60))
 
 
-def list_consents(session: Session, worker_ids: Iterable[int]) -> dict[int, frozenset[Channel]]:
-    """The channels that each of these people lets be used; nobody who lets none."""
+def list_consents(session: Session, worker_ids: Iterable[int], *, purpose: Purpose) -> dict[int, frozenset[Channel]]:
+    """The channels that each of these people lets be used for a purpose; nobody who lets none."""
     found: dict[int, set[Channel]] = {}
     rows = session.execute(
         select(Consent.worker_id, Consent.channel).where(
-            Consent.worker_id.in_(set(worker_ids)), Consent.ended_at.is_(None)
+            Consent.worker_id.in_(set(worker_ids)), Consent.purpose == purpose, Consent.ended_at.is_(None)
         )
     )
     for worker_id, channel in rows:
@@ -47,10 +50,20 @@ def list_consents(session: Session, worker_ids: Iterable[int]) -> dict[int, froz
     return {worker_id: frozenset(channels) for worker_id, channels in found.items()}
 
 
-def find_consent(session: Session, *, worker_id: int, channel: Channel) -> Consent | None:
-    """A person's leave to use a channel, while it holds."""
+def list_consents_of(session: Session, worker_id: int) -> Sequence[Consent]:
+    """Every consent of a person, also those that were withdrawn, oldest first."""
+    return session.scalars(select(Consent).where(Consent.worker_id == worker_id).order_by(Consent.id)).all()
+
+
+def find_consent(session: Session, *, worker_id: int, purpose: Purpose, channel: Channel) -> Consent | None:
+    """A person's leave to use a channel for a purpose, while it holds."""
     return session.scalars(
-        select(Consent).where(Consent.worker_id == worker_id, Consent.channel == channel, Consent.ended_at.is_(None))
+        select(Consent).where(
+            Consent.worker_id == worker_id,
+            Consent.purpose == purpose,
+            Consent.channel == channel,
+            Consent.ended_at.is_(None),
+        )
     ).first()
 
 
@@ -79,6 +92,7 @@ def add_consent(
     session: Session,
     *,
     worker_id: int,
+    purpose: Purpose,
     channel: Channel,
     how: str,
     now: datetime,
@@ -89,6 +103,7 @@ def add_consent(
     session.add(
         Consent(
             worker_id=worker_id,
+            purpose=purpose,
             channel=channel,
             given_at=now,
             how=how,
@@ -99,13 +114,25 @@ def add_consent(
     session.flush()
 
 
-def end_consent(session: Session, *, worker_id: int, channel: Channel, how: str, now: datetime) -> None:
-    """Note that a person does not let a channel be used any more."""
-    session.execute(
-        update(Consent)
-        .where(Consent.worker_id == worker_id, Consent.channel == channel, Consent.ended_at.is_(None))
-        .values(ended_at=now, ended_how=how)
+def end_consent(
+    session: Session, *, worker_id: int, purpose: Purpose | None, channel: Channel, how: str, now: datetime
+) -> list[Purpose]:
+    """Note that a person does not let a channel be used any more, for a purpose or (None) for any; for which it was."""
+    theirs = select(Consent).where(
+        Consent.worker_id == worker_id, Consent.channel == channel, Consent.ended_at.is_(None)
     )
+    if purpose is not None:
+        theirs = theirs.where(Consent.purpose == purpose)
+    ended = session.scalars(theirs.order_by(Consent.id)).all()
+    for consent in ended:
+        consent.ended_at, consent.ended_how = now, how
+    session.flush()
+    return [consent.purpose for consent in ended]
+
+
+def forget_consents(session: Session, *, ended_before: datetime) -> None:
+    """Drop consents that were withdrawn before an instant."""
+    session.execute(delete(Consent).where(Consent.ended_at < ended_before))
 
 
 def erase_addresses(session: Session, worker_id: int, *, how: str, now: datetime) -> None:

@@ -66,6 +66,12 @@ def find_setting(session: Session, name: str, *, on: date) -> LocalSetting | Non
     ).first()
 
 
+def add_setting(session: Session, *, name: str, value: Any, unit: str, note: str, valid_from: date) -> None:
+    """Let a setting hold from a day on; those before it stay on record."""
+    session.add(LocalSetting(name=name, value=value, unit=unit, note=note, valid_from=valid_from))
+    session.flush()
+
+
 def list_settings(session: Session, names: Collection[str]) -> list[LocalSetting]:
     """Every version of the settings of these names, oldest first."""
     chosen = select(LocalSetting).where(LocalSetting.name.in_(names))

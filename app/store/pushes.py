@@ -226,6 +226,29 @@ def list_sent(session: Session, worker_id: int, *, since: datetime, limit: int) 
     ).all()
 
 
+def list_pushes_of(
+    session: Session,
+    worker_id: int,
+    *,
+    before_id: int | None = None,
+    limit: int | None = None,
+    all_states: bool = False,
+) -> Sequence[Push]:
+    """The pushes to a person, newest first, behind the one with that id; with `all_states` also what was not sent."""
+    chosen = select(Push).where(Push.worker_id == worker_id)
+    if not all_states:
+        chosen = chosen.where(Push.state != PushState.SUPPRESSED)
+    if before_id is not None:
+        chosen = chosen.where(Push.id < before_id)
+    return session.scalars(chosen.order_by(Push.id.desc()).limit(limit)).all()
+
+
+def list_attempts_of(session: Session, worker_id: int) -> Sequence[Attempt]:
+    """Every try to reach a person, oldest first."""
+    chosen = select(Attempt).join(Push, Push.id == Attempt.push_id).where(Push.worker_id == worker_id)
+    return session.scalars(chosen.order_by(Attempt.id)).all()
+
+
 def list_to_hand(session: Session, worker_ids: Collection[int], *, now: datetime, by_hand: bool) -> list[Push]:
     """Pushes to these people that may still arrive, in order of id; no more people than a query takes.
 
@@ -463,6 +486,11 @@ def list_follow_ups(session: Session, worker_ids: Collection[int] | None, *, lim
     return [(follow, posting_id) for follow, posting_id in session.execute(chosen)]
 
 
+def list_follow_ups_of(session: Session, worker_id: int) -> Sequence[FollowUp]:
+    """All that a person asked for in answer to pushes, done or not, oldest first."""
+    return session.scalars(select(FollowUp).where(FollowUp.worker_id == worker_id).order_by(FollowUp.id)).all()
+
+
 def find_follow_up(session: Session, follow_up_id: int) -> FollowUp | None:
     """One of them by its id, done or not."""
     return session.get(FollowUp, follow_up_id)
@@ -527,6 +555,20 @@ def lock_receipts_behind(session: Session, *, after: int, limit: int, today: str
         .with_for_update()
         .execution_options(populate_existing=True)
     ).all()
+
+
+def forget_pushes(session: Session, *, over_before: datetime) -> None:
+    """Drop pushes on which nothing has happened or could have since an instant; the ledger's entries stay."""
+    over = select(Push.id).where(Push.state_at < over_before, Push.expires_at < over_before, ~_is_open)
+    for table in (FollowUp, Attempt, PushChange):
+        session.execute(delete(table).where(table.push_id.in_(over)))
+    session.execute(delete(Push).where(Push.state_at < over_before, Push.expires_at < over_before, ~_is_open))
+
+
+# Somebody is still trying to reach the person, or has promised to call them.
+_is_open = exists().where(Attempt.push_id == Push.id, Attempt.done_at.is_(None)) | exists().where(
+    FollowUp.push_id == Push.id, FollowUp.done_at.is_(None)
+)
 
 
 def _is_to_be_looked_at(now: datetime) -> ColumnElement[bool]:

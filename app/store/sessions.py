@@ -67,6 +67,13 @@ def list_logins(session: Session, *, now: datetime, limit: int, **whose: int | N
     return session.scalars(chosen.order_by(LoginSession.id.desc()).limit(limit)).all()
 
 
+def list_logins_ever(session: Session, *, worker_id: int) -> Sequence[LoginSession]:
+    """Every session of a worker that is still on record, oldest first."""
+    return session.scalars(
+        select(LoginSession).where(LoginSession.worker_id == worker_id).order_by(LoginSession.id)
+    ).all()
+
+
 def end_logins(
     session: Session,
     *,
@@ -93,9 +100,9 @@ def end_logins_by(session: Session, actor: str, *, how: SessionEnd, now: datetim
     return session.connection().execute(ending.values(ended_at=now, ended_how=how)).rowcount
 
 
-def forget_logins(session: Session, *, before: datetime) -> int:
-    """Drop sessions whose time was over before an instant; how many."""
-    return session.connection().execute(delete(LoginSession).where(LoginSession.ends_at < before)).rowcount
+def forget_logins(session: Session, *, before: datetime) -> None:
+    """Drop sessions whose time was over before an instant."""
+    session.execute(delete(LoginSession).where(LoginSession.ends_at < before))
 
 
 def _whose(whose: dict[str, int | None]) -> list[ColumnElement[bool]]:

@@ -46,3 +46,8 @@ def list_unsigned(session: Session, worker_ids: Collection[int]) -> Sequence[Sli
 def delete_slips(session: Session, worker_id: int) -> None:
     """Drop a person's slips: what comes back signed is not known any more."""
     session.execute(delete(Slip).where(Slip.worker_id == worker_id))
+
+
+def list_slips_of(session: Session, worker_id: int) -> Sequence[Slip]:
+    """Every slip that was printed for a person, oldest first."""
+    return session.scalars(select(Slip).where(Slip.worker_id == worker_id).order_by(Slip.id)).all()

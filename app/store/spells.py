@@ -103,6 +103,13 @@ def list_last_spells(session: Session, worker_ids: Collection[int]) -> dict[int,
     return found
 
 
+def list_spells_of(session: Session, worker_id: int) -> list[Spell]:
+    """All spells of a person, oldest first."""
+    return [
+        _spell(row) for row in session.execute(_SPELLS.where(SpellRow.worker_id == worker_id).order_by(SpellRow.id))
+    ]
+
+
 def list_open_spells(session: Session, worker_ids: Collection[int]) -> list[Spell]:
     """The open spells of these people, in order of id."""
     return _list_of_people(session, worker_ids, SpellRow.closed_on.is_(None))

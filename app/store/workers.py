@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, delete, insert, select, update
+from sqlalchemy import ForeignKey, Index, SmallInteger, String, Text, delete, insert, select, true, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.workers import Education, Evidence, Sex, Status, WorkerOrigin
@@ -18,6 +18,7 @@ class Worker(Base):
     """A person's profile. Identity (name, number, phone) is in `identities`, under the same id.
 
     Of who was erased a row stays, for what is counted hangs on it: home as the district, birth as the year.
+    `personalised`: lists and pushes may be ranked for them; `automated`: a machine may choose for them (PIPL 24).
     """
 
     __tablename__ = "workers"
@@ -38,6 +39,8 @@ class Worker(Base):
     available_on: Mapped[date | None]
     education: Mapped[Education | None]
     experience_years: Mapped[int | None] = mapped_column(SmallInteger)
+    personalised: Mapped[bool] = mapped_column(default=True, server_default=true())
+    automated: Mapped[bool] = mapped_column(default=True, server_default=true())
     origin: Mapped[WorkerOrigin]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
@@ -90,6 +93,23 @@ def coarsen_worker(session: Session, worker: Worker, *, now: datetime) -> None:
     worker.available_on = worker.education = None
     worker.erased_at = worker.updated_at = now
     session.flush()
+
+
+def list_statuses_of(session: Session, worker_id: int) -> Sequence[WorkerStatus]:
+    """All that a person is or was registered as, oldest first."""
+    chosen = select(WorkerStatus).where(WorkerStatus.worker_id == worker_id)
+    return session.scalars(chosen.order_by(WorkerStatus.valid_from, WorkerStatus.id)).all()
+
+
+def list_objecting(session: Session, worker_ids: Collection[int]) -> set[int]:
+    """Those of these people for whom no machine may choose."""
+    return {
+        worker_id
+        for part in _parts(worker_ids)
+        for worker_id in session.scalars(
+            select(Worker.id).where(Worker.id.in_(part or ()), Worker.automated.is_(False))
+        )
+    }
 
 
 def lock_workers(session: Session, worker_ids: Collection[int]) -> set[int]:

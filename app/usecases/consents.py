@@ -1,13 +1,15 @@
-"""Consents: a person lets a channel be used, or does not let it be used any more. Each is audited."""
+"""Consents: a person lets a channel be used for something, or does not let it be used any more. Each is audited."""
 
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from app.domain.consents import Purpose
 from app.domain.ledger import Channel
 from app.kit.encrypted import Place, SealBroken, blind_index, blind_indexes, seal_for_person, unseal_for_person
-from app.kit.errors import Invalid
+from app.kit.errors import Conflict, Invalid
 from app.kit.keys import KeyRing
 from app.store import consents as store
 from app.store.audit import record_act
@@ -24,10 +26,30 @@ class ChannelNotElectronic(Invalid):
     title = "这个渠道不需要本人同意"
 
 
+class ChannelUnbound(Conflict):
+    """Where the channel reaches the person is not known: it is bound where its own account is, or at a station."""
+
+    code = "channel_unbound"
+    title = "微信还没有绑定，请到就近的驿站办，或者在公众号里点同意"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentFact:
+    """A consent as its giver is told of it; `ended_at` None while it holds."""
+
+    purpose: Purpose
+    channel: Channel
+    given_at: datetime
+    how: str
+    ended_at: datetime | None
+    ended_how: str | None
+
+
 def give_consent(
     session: Session,
     *,
     worker_id: int,
+    purpose: Purpose = Purpose.JOB_PUSHES,
     channel: Channel,
     how: str,
     actor: str,
@@ -43,27 +65,99 @@ def give_consent(
     """
     if not channel.is_electronic:
         raise ChannelNotElectronic
-    known = store.find_consent(session, worker_id=worker_id, channel=channel)
+    known = store.find_consent(session, worker_id=worker_id, purpose=purpose, channel=channel)
     if known is not None:
         if address is None or address == read_address(session, known, keys=keys):
             return
-        store.end_consent(session, worker_id=worker_id, channel=channel, how="new_address", now=now)
+        store.end_consent(session, worker_id=worker_id, purpose=purpose, channel=channel, how="new_address", now=now)
     sealed, index = (None, None) if address is None else _sealed(session, worker_id, address, keys=keys)
     store.add_consent(
-        session, worker_id=worker_id, channel=channel, how=how, now=now, address=sealed, address_index=index
+        session,
+        worker_id=worker_id,
+        purpose=purpose,
+        channel=channel,
+        how=how,
+        now=now,
+        address=sealed,
+        address_index=index,
     )
-    record_act(
-        session, actor=actor, action="give_consent", subject=f"workers/{worker_id}", now=now, detail=channel.value
-    )
+    _record(session, "give_consent", purpose, worker_id=worker_id, channel=channel, actor=actor, now=now)
 
 
-def end_consent(session: Session, *, worker_id: int, channel: Channel, how: str, actor: str, now: datetime) -> None:
-    """Note that a person does not let a channel be used any more. Again, it changes nothing."""
-    if store.find_consent(session, worker_id=worker_id, channel=channel) is None:
+def end_consent(
+    session: Session,
+    *,
+    worker_id: int,
+    purpose: Purpose | None = None,
+    channel: Channel,
+    how: str,
+    actor: str,
+    now: datetime,
+) -> None:
+    """Note that a person does not let a channel be used any more. Again, it changes nothing.
+
+    Without a purpose it is for none: who texts back 退订 means all that comes this way.
+    """
+    for ended in store.end_consent(session, worker_id=worker_id, purpose=purpose, channel=channel, how=how, now=now):
+        _record(session, "end_consent", ended, worker_id=worker_id, channel=channel, actor=actor, now=now)
+
+
+def list_own_consents(session: Session, worker_id: int) -> list[ConsentFact]:
+    """Every consent that somebody gave, also those that they withdrew, oldest first."""
+    return [
+        ConsentFact(
+            purpose=consent.purpose,
+            channel=consent.channel,
+            given_at=consent.given_at,
+            how=consent.how,
+            ended_at=consent.ended_at,
+            ended_how=consent.ended_how,
+        )
+        for consent in store.list_consents_of(session, worker_id)
+    ]
+
+
+def list_own_addresses(session: Session, worker_id: int, *, keys: KeyRing) -> dict[Channel, str]:
+    """Where each channel reaches somebody that reaches them elsewhere than by phone, as last told."""
+    known = {each.channel: each for each in store.list_consents_of(session, worker_id) if each.address is not None}
+    return {channel: address for channel, each in known.items() if (address := read_address(session, each, keys=keys))}
+
+
+def change_own_consent(
+    session: Session,
+    *,
+    worker_id: int,
+    purpose: Purpose,
+    channel: Channel,
+    is_given: bool,
+    actor: str,
+    now: datetime,
+    keys: KeyRing,
+) -> None:
+    """Give or withdraw one consent oneself, on a page. Again, it changes nothing.
+
+    Raises:
+        ChannelNotElectronic: no machine sends on it.
+        ChannelUnbound: it is WeChat, and nobody knows yet where that reaches them.
+    """
+    if not channel.is_electronic:
+        raise ChannelNotElectronic
+    if not is_given:
+        end_consent(session, worker_id=worker_id, purpose=purpose, channel=channel, how="page", actor=actor, now=now)
         return
-    store.end_consent(session, worker_id=worker_id, channel=channel, how=how, now=now)
-    record_act(
-        session, actor=actor, action="end_consent", subject=f"workers/{worker_id}", now=now, detail=channel.value
+    address = list_own_addresses(session, worker_id, keys=keys).get(channel)
+    if channel is Channel.WECHAT and address is None:
+        raise ChannelUnbound
+    give_consent(
+        session,
+        worker_id=worker_id,
+        purpose=purpose,
+        channel=channel,
+        how="page",
+        actor=actor,
+        now=now,
+        keys=keys,
+        address=address,
     )
 
 
@@ -131,6 +225,13 @@ def _sealed(session: Session, worker_id: int, address: str, *, keys: KeyRing) ->
     place = _place(worker_id)
     sealed = seal_for_person(person_key, {place: address}, cipher=keys.cipher)
     return sealed[place], blind_index(keys, address, purpose=_ADDRESS, version=version)
+
+
+def _record(
+    session: Session, action: str, purpose: Purpose, *, worker_id: int, channel: Channel, actor: str, now: datetime
+) -> None:
+    subject, detail = f"workers/{worker_id}", f"{purpose.value} {channel.value}"
+    record_act(session, actor=actor, action=action, subject=subject, now=now, detail=detail)
 
 
 def _place(worker_id: int) -> Place:

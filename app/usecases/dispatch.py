@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.domain.consents import Purpose
 from app.domain.ledger import Channel, Grade
 from app.domain.pushes import Message, Outcome, PushCause, PushState, Report, Sender
 from app.domain.sending import WEEK, SendRules, capped_until, pause, pause_asked_for, quiet_until
@@ -123,7 +124,7 @@ def claim_ready(session: Session, post: Post, *, limit: int, now: datetime, keys
     # For one person one at a time decides: two would each find room below the cap. Whom somebody else decides for is
     # passed over, so that nobody waits.
     people = workers.lock_workers(session, {push.worker_id for _, push in ready})
-    allowed = consents.list_consents(session, people)
+    allowed = consents.list_consents(session, people, purpose=Purpose.JOB_PUSHES)
     departures = store.list_departures(session, people, since=now - WEEK)
     claims: list[Claim] = []
     looked_at = 0
@@ -372,7 +373,7 @@ def _address(session: Session, channel: Channel, worker_id: int, *, now: datetim
     if channel is Channel.INBOX:
         return str(worker_id)
     if channel is Channel.WECHAT:
-        consent = consents.find_consent(session, worker_id=worker_id, channel=channel)
+        consent = consents.find_consent(session, worker_id=worker_id, purpose=Purpose.JOB_PUSHES, channel=channel)
         return None if consent is None else read_address(session, consent, keys=keys)
     identity = identities.read_identity(
         session, worker_id, keys=keys, actor=ACTOR, reason=f"push by {channel.value}", now=now

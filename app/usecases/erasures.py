@@ -11,10 +11,11 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from app.domain.sessions import SessionEnd
 from app.domain.spells import SpellEnd
 from app.kit.clock import china_date
 from app.kit.keys import KeyRing
-from app.store import brokers, consents, identities, person_keys, pushes, slips, spells, workers
+from app.store import brokers, consents, identities, person_keys, pushes, sessions, slips, spells, workers
 from app.store.audit import record_act
 from app.usecases.consents import list_addresses
 from app.usecases.ledger import erase_person
@@ -64,6 +65,7 @@ def erase_worker(session: Session, worker_id: int, *, actor: str, now: datetime,
     identities.delete_identity(session, worker_id)
     entry = erase_person(session, worker_id, actor=actor, now=now, keys=keys)
     person_keys.delete_person_key(session, worker_id)
+    sessions.end_logins(session, how=SessionEnd.LOGGED_OUT, now=now, worker_id=worker_id)
     workers.coarsen_worker(session, worker, now=now)
     record_act(session, actor=actor, action="erase_worker", subject=f"workers/{worker_id}", now=now)
     session.flush()

@@ -37,6 +37,7 @@ from app.store import spells as spells_store
 from app.store.ledger import find_entry
 from app.store.occupations import list_codes_of
 from app.store.pushes import lock_push, lock_undelivered
+from app.store.workers import list_objecting
 from app.usecases.areas import AreaBook
 from app.usecases.ledger import LedgerEntryUnknown, append_entry, list_entries
 from app.usecases.pushes import deliver_push, note_answer
@@ -959,6 +960,7 @@ def _people(
     texts = briefings.list_texts(session, on=today)
     offers = _Offers(session, today=today, areas=areas, wanted={want for one in due for want in one.wants})
     unserved = [one.spell.worker_id for one in due if any(duty.kind is EntryKind.PUSH for duty in one.due())]
+    objecting = list_objecting(session, unserved)
     postings: dict[int, Sequence[int]] = {}
     if suggest is not None:
         for start in range(0, len(unserved), _PEOPLE_AT_ONCE):
@@ -968,7 +970,7 @@ def _people(
         steps = []
         for duty in one.due():
             assert duty.due_on is not None  # noqa: S101  something is missing, so that it is due
-            text, what = _propose(one, duty.kind, texts=texts, offers=offers, postings=postings)
+            text, what = _propose(one, duty.kind, texts=texts, offers=offers, postings=postings, objecting=objecting)
             steps.append(
                 NextStep(
                     kind=duty.kind,
@@ -1002,6 +1004,7 @@ def _propose(
     texts: Sequence[briefings.BriefingText],
     offers: "_Offers",
     postings: Mapping[int, Sequence[int]],
+    objecting: Collection[int],
 ) -> tuple[str, Mapping[str, Any]]:
     if kind is EntryKind.BRIEFING:
         # Who has been given all of them is given the first again.
@@ -1019,6 +1022,9 @@ def _propose(
         where = f"，离家 {km:.0f} 公里" if km is not None else ""
         told = f"推荐培训：{course.name}，{session.starts_on.month}月{session.starts_on.day}日开班{where}"
         return told, {"session": session.id, "course": course.name, "starts_on": session.starts_on, "km": km}
+    if one.spell.worker_id in objecting:
+        # The duty goes on; only no machine chooses (PIPL 24).
+        return "本人不要系统自动挑岗位：当面问了，您来挑", {"by_hand": True}
     best = postings.get(one.spell.worker_id, ())
     if not best:
         return "送没有看过的岗位", {}

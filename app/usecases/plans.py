@@ -31,12 +31,12 @@ from app.domain.pushes import PushCause
 from app.domain.workers import Limit, Priority, Status, age_on, priority_of
 from app.kit.clock import CHINA, china_date
 from app.kit.clusters import run_on_cluster
-from app.kit.errors import NotFound
+from app.kit.errors import Conflict, NotFound
 from app.kit.keys import KeyRing, tag
 from app.kit.tokens import same_token
 from app.store import postings as postings_store
 from app.store.pushes import list_made, list_to_hand
-from app.store.workers import Worker, find_worker, hold_workers, list_statuses, list_workers
+from app.store.workers import Worker, find_worker, hold_workers, list_objecting, list_statuses, list_workers
 from app.usecases.areas import AreaUnknown
 from app.usecases.matchmaking import Matchmaker, Profile, ResolvedWords
 from app.usecases.pushes import Intent, intend_pushes
@@ -58,6 +58,13 @@ _FEWEST_MORE = 8
 _FIRST_LIST, _LONGEST_LIST = 48, 12_288  # how much of somebody's list is looked into for three that can be had
 
 OnProgress = Callable[[int, int], None]
+
+
+class ChoiceByHand(Conflict):
+    """The person wants no machine to choose for them (PIPL 24): somebody of the staff is to ask them, and choose."""
+
+    code = "choice_by_hand"
+    title = "本人不要系统自动挑岗位，请当面问了再挑"
 
 
 # --- who, and what there is -------------------------------------------------------------------------------------------
@@ -82,15 +89,20 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class People:
-    """Everybody who is registered, neighbours beside each other; `nowhere` counts those whose home is unknown."""
+    """Everybody for whom a machine may choose, neighbours beside each other.
+
+    `nowhere` counts those whose home is unknown, `by_hand` those who want no machine to choose for them (PIPL 24): what
+    they are owed is owed all the same, and the list of what is due asks the staff to choose.
+    """
 
     persons: tuple[Person, ...]
     recipients: Recipients
     nowhere: int
+    by_hand: int = 0
 
 
 def read_people(session: Session, matchmaker: Matchmaker, *, now: datetime) -> People:
-    """Everybody who is registered, what is owed to them and what they were sent.
+    """Everybody for whom a machine may choose, what is owed to them and what they were sent.
 
     Raises:
         RulesMissing: the rules of what is owed are not complete.
@@ -99,15 +111,18 @@ def read_people(session: Session, matchmaker: Matchmaker, *, now: datetime) -> P
     statuses = list_statuses(session, on=china_date(now))
     understand = lru_cache(maxsize=None)(matchmaker.understand)
     persons: list[Person] = []
-    nowhere = 0
+    nowhere = by_hand = 0
     for worker in list_workers(session):
+        if not worker.automated:
+            by_hand += 1
+            continue
         try:
             persons.append(
                 _person(worker, statuses.get(worker.id, frozenset()), recipients, matchmaker, understand, now=now)
             )
         except AreaUnknown:
             nowhere += 1
-    return People(persons=tuple(persons), recipients=recipients, nowhere=nowhere)
+    return People(persons=tuple(persons), recipients=recipients, nowhere=nowhere, by_hand=by_hand)
 
 
 def profile_of(worker: Worker, *, priority: Priority) -> Profile:
@@ -156,7 +171,8 @@ def _person(
     return Person(
         seeker=replace(seeker, id=worker.id),
         priority=priority,
-        most=facts.most(recipients.rules),
+        # Who wants no recommendations made for them is sent what is owed and nothing besides (PIPL 24).
+        most=facts.most(recipients.rules) if worker.personalised else min(MOST_AT_ONCE, facts.missing),
         is_owed=facts.missing > 0,
         is_returning=is_away and back_on is not None and today <= back_on <= today + RETURNING_WITHIN,
         is_older=age_on(seeker.birth_date, today) >= recipients.rules.older_worker_age,
@@ -190,7 +206,8 @@ class PlannedPush:
 class PlanReport:
     """What a plan came to.
 
-    `nowhere`: people left out because the place of their home is unknown. `owed`: people to whom pushes are owed, of
+    `nowhere`: people left out because the place of their home is unknown, `by_hand`: because they want no machine to
+    choose for them. `owed`: people to whom pushes are owed, of
     whom `owed_served` get as many as they lack. `gap`: how far from the best possible it is at most, over all people
     and postings, in 0-1, each class after the ones before it.
     """
@@ -198,6 +215,7 @@ class PlanReport:
     day: date
     people: int
     nowhere: int
+    by_hand: int
     postings: int
     owed: int
     owed_served: int
@@ -214,6 +232,7 @@ class PlanReport:
             "day": self.day.isoformat(),
             "people": self.people,
             "without_place": self.nowhere,
+            "by_hand": self.by_hand,
             "postings": self.postings,
             "owed": self.owed,
             "owed_served": self.owed_served,
@@ -275,6 +294,7 @@ def plan_pushes(
         day=today,
         people=len(people.persons),
         nowhere=people.nowhere,
+        by_hand=people.by_hand,
         postings=len(ids),
         owed=len(owed),
         owed_served=sum(owed),
@@ -311,12 +331,15 @@ def plan_for(
 
     Raises:
         WorkerUnknown: there is no such worker.
+        ChoiceByHand: they want no machine to choose for them.
         AreaUnknown: the place of their home is unknown.
         RulesMissing: the rules of what is owed are not complete.
     """
     worker = find_worker(session, worker_id)
     if worker is None:
         raise WorkerUnknown
+    if not worker.automated:
+        raise ChoiceByHand
     chooser = _Chooser(session, matchmaker, [worker_id], now=now)
     person = chooser.person(worker)
     if cause is None:
@@ -332,7 +355,7 @@ def suggest_for(
     """The three postings that each of these people should be pushed next so that it counts; fewer if fewer.
 
     First what waits for somebody who brings it, then the best that they have not seen. No more people than a query
-    takes. Who is not there, or whose home leads to no place, is left out.
+    takes. Who is not there, whose home leads to no place, or who wants no machine to choose for them, is left out.
 
     Raises:
         RulesMissing: the rules of what is owed are not complete.
@@ -345,7 +368,7 @@ def suggest_for(
     for worker_id in worker_ids:
         worker = find_worker(session, worker_id)
         with suppress(AreaUnknown):
-            people += [] if worker is None else [chooser.person(worker)]
+            people += [] if worker is None or not worker.automated else [chooser.person(worker)]
     return {
         worker_id: [*waiting.get(worker_id, ()), *(match.opening_id for match in best)][:MOST_AT_ONCE]
         for worker_id, best in chooser.best(people, MOST_AT_ONCE, is_owed=True).items()
@@ -446,6 +469,7 @@ def push_now(
 
     Raises:
         WorkerUnknown: there is no such worker.
+        ChoiceByHand: they want no machine to choose for them.
         AreaUnknown: the place of their home is unknown.
         RulesMissing: the rules of what is owed are not complete.
     """
@@ -922,6 +946,7 @@ def _still_wanted(
     """
     people, postings = {each.worker_id for each in planned}, {each.posting_id for each in planned}
     made = list_made(session, made_for=made_for, worker_ids=people)
+    objecting = list_objecting(session, people)
     stands = read_recipients(session, now=now, worker_ids=people, posting_ids=postings)
     known = {posting.id: posting for posting, _ in postings_store.list_postings(session, sorted(postings))}
     taken, given = dict(stands.taken), dict[int, int]()
@@ -938,7 +963,12 @@ def _still_wanted(
         is_withheld = posting is not None and posting.kind is PostingKind.PUBLIC_WELFARE and not person.is_granted
         if job is None or taken.get(each.posting_id, 0) >= room:
             over += 1
-        elif is_withheld or job in person.jobs or not _is_owed_still(each, person, given.get(each.worker_id, 0)):
+        elif (
+            each.worker_id in objecting
+            or is_withheld
+            or job in person.jobs
+            or not _is_owed_still(each, person, given.get(each.worker_id, 0))
+        ):
             needless += 1
         else:
             taken[each.posting_id] = taken.get(each.posting_id, 0) + 1

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
+from app.domain.consents import Purpose
 from app.domain.ledger import Channel, EntryKind, Fact, Grade
 from app.domain.obligations import is_granted
 from app.domain.postings import PostingKind, PostingState, plain_title
@@ -106,7 +107,7 @@ def intend_pushes(
         if pair not in made[each.made_for]:
             made[each.made_for].add(pair)
             new.append(each)
-    allowed = consents.list_consents(session, {each.worker_id for each in new})
+    allowed = consents.list_consents(session, {each.worker_id for each in new}, purpose=Purpose.JOB_PUSHES)
     jobs = _jobs_of(session, {each.posting_id for each in new})
     counts = dict.fromkeys(("queued", "visits", "suppressed"), 0)
     pushes: list[Push] = []
@@ -438,7 +439,7 @@ def move_on(
     _finish(attempt, now=now)
     session.flush()
     attempts = store.lock_attempts(session, push.id)
-    allowed = consents.list_consents(session, [push.worker_id]).get(push.worker_id, frozenset())
+    allowed = _allowed(session, push.worker_id)
     tried = frozenset(each.channel for each in attempts)
     channel = next_channel(allowed, tried, served)
     if channel is None and push.cause is PushCause.OWED and Channel.VISIT not in tried:
@@ -451,7 +452,7 @@ def move_on(
 
 def reroute(session: Session, push: Push, attempt: Attempt, *, served: frozenset[Channel], now: datetime) -> None:
     """Take a queued push off a channel that the person no longer allows."""
-    allowed = consents.list_consents(session, [push.worker_id]).get(push.worker_id, frozenset())
+    allowed = _allowed(session, push.worker_id)
     _finish(attempt, now=now)
     session.flush()
     attempts = store.lock_attempts(session, push.id)
@@ -464,6 +465,12 @@ def reroute(session: Session, push: Push, attempt: Attempt, *, served: frozenset
         return
     session.add(_attempt(push, channel, number=attempts[-1].number + 1, now=now))
     session.flush()
+
+
+def _allowed(session: Session, worker_id: int) -> frozenset[Channel]:
+    """The channels on which somebody lets jobs be sent to them."""
+    found = consents.list_consents(session, [worker_id], purpose=Purpose.JOB_PUSHES)
+    return found.get(worker_id, frozenset())
 
 
 def job_of(posting: Posting) -> str:

@@ -33,10 +33,6 @@ from app.usecases.pushes import answer_push, note_sent, prove_push
 KEPT_WAITING = timedelta(hours=1)  # a receipt may come before we have written down the provider's number
 LOOK_AGAIN = timedelta(seconds=5)
 REPLY_WITHIN = timedelta(days=30)
-# Numbers and people's words are in them, and what followed from them stands in the ledger: they are kept no longer than
-# somebody may ask what a provider told (PIPL article 19). Whoever sends text messages keeps five months of records
-# (通信短信息服务管理规定 article 14), so until then the provider can be asked too.
-KEPT_FOR = timedelta(days=180)
 _ON_ITS_WAY = (PushState.SENDING, PushState.SENT, PushState.UNCERTAIN)
 _KEYED_OPT_OUT = "0"  # 请按零, as the call says; a text message says 退订
 _NOTE_CHARACTERS = 80
@@ -69,11 +65,6 @@ def store_receipt(
         # The very same came at the same moment.
         return False
     return True
-
-
-def forget_receipts(session: Session, *, now: datetime) -> None:
-    """Drop receipts of which everything was made long ago."""
-    store.forget_receipts(session, applied_before=now - KEPT_FOR)
 
 
 def count_receipts_behind(session: Session, *, today: str) -> int:

@@ -11,7 +11,17 @@ from ipaddress import IPv6Address, ip_address
 from sqlalchemy.orm import Session
 
 from app.domain.permissions import TABLE, Action, Role
-from app.domain.sessions import AT_A_KIOSK, IN_SETUP, NEEDS_FRESH_FACTOR, STAYS, LetInBy, SessionEnd, Stay, is_fresh
+from app.domain.sessions import (
+    AT_A_KIOSK,
+    IN_SETUP,
+    NEEDS_FRESH_FACTOR,
+    OWN_HAND,
+    STAYS,
+    LetInBy,
+    SessionEnd,
+    Stay,
+    is_fresh,
+)
 from app.domain.viewers import Viewer, only
 from app.kit.errors import Forbidden, NotFound, Unauthenticated
 from app.kit.tokens import new_token, token_digest
@@ -25,7 +35,6 @@ from app.usecases.viewers import staff_viewer
 MOST_AT_ONCE = 10
 """Sessions that one person or member of staff may have; the oldest gives way."""
 
-KEPT = timedelta(days=180)
 _AGENT_CHARACTERS = 60
 _TOUCHES_A_STAY = 20
 _KIOSK = "kiosk/"
@@ -50,6 +59,13 @@ class SessionNotFound(NotFound):
 
     code = "session_not_found"
     title = "没有这个登录"
+
+
+class OwnHandOnly(Forbidden):
+    """A clerk has opened the session, and this is for the person's own hand."""
+
+    code = "own_hand_only"
+    title = "这一步要本人自己登录来做，或者请经办人按规定办理"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,6 +268,7 @@ def require_visitor(session: Session, token: str | None, action: Action, *, now:
         Forbidden: their role does no such thing.
         SetupDue: they have first to choose a password and a second factor.
         FactorStale: they have to show the second factor again.
+        OwnHandOnly: a clerk opened the session, and this is for the person alone.
     """
     visitor = None if token is None else visitor_behind(session, token, now=now)
     if visitor is None:
@@ -260,6 +277,8 @@ def require_visitor(session: Session, token: str | None, action: Action, *, now:
         raise Forbidden
     if visitor.in_setup and action not in IN_SETUP:
         raise SetupDue
+    if action in OWN_HAND and visitor.let_in_by is LetInBy.CLERK:
+        raise OwnHandOnly
     if action in NEEDS_FRESH_FACTOR and not is_fresh(visitor.factor_at, now=now):
         raise FactorStale
     return visitor
@@ -326,11 +345,6 @@ def end_other_logins(session: Session, visitor: Visitor, *, now: datetime) -> in
         origin=visitor.origin,
     )
     return ended
-
-
-def forget_logins(session: Session, *, now: datetime) -> None:
-    """Drop sessions whose time was over half a year ago: until then the audit can say which session it was."""
-    store.forget_logins(session, before=now - KEPT)
 
 
 def staff_actor(role: Role, code: str) -> str:

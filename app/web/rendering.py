@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
@@ -17,6 +18,7 @@ from app.kit.errors import Fault
 from app.web import wording
 from app.web.answers import Answers, clear_answers, keeps_answers, read_answers, write_answers
 from app.web.assets import asset_url
+from app.web.visitors import LoginDue, token_in
 
 _FRAME_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
 UNKEPT_HEADERS = {"Cache-Control": "no-store", "X-Robots-Tag": "noindex"}
@@ -58,7 +60,9 @@ def render(
     `kept`: browsers may keep a copy; not where the page's address is a secret of one person.
     """
     answers, nonce = read_answers(request), secrets.token_urlsafe(_NONCE_BYTES)
-    text = _ENVIRONMENT.get_template(template).render(answers=answers, here=_here(request), nonce=nonce, **values)
+    text = _ENVIRONMENT.get_template(template).render(
+        answers=answers, here=_here(request), is_let_in=token_in(request) is not None, nonce=nonce, **values
+    )
     if kept:
         response = _answer_page(request, text, status=status, nonce=nonce)
     else:
@@ -88,14 +92,20 @@ def _policy(nonce: str) -> dict[str, str]:
     return {"Content-Security-Policy": _POLICY.format(nonce=nonce)}
 
 
-def render_problem(request: Request, fault: Fault) -> HTMLResponse:
-    """A fault as a page in words a person understands. A field's own message is shown where there is one."""
+def render_problem(request: Request, fault: Fault) -> Response:
+    """A fault as a page in words a person understands. A field's own message is shown where there is one.
+
+    Who has to log in first is led to the door, and from there back.
+    """
+    if isinstance(fault, LoginDue):
+        return see_other(request, f"/login?{urlencode({'back': fault.back})}")
     messages = [field.message for field in getattr(fault, "fields", ())]
     nonce = secrets.token_urlsafe(_NONCE_BYTES)
     text = _ENVIRONMENT.get_template("problem.html").render(
         answers=read_answers(request),
         here="/",
         nonce=nonce,
+        is_let_in=token_in(request) is not None,
         title=fault.title,
         messages=messages or ([fault.detail] if fault.detail else []),
         status=fault.status,

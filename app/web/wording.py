@@ -52,6 +52,19 @@ def moment(told: datetime, *, today: date) -> str:
     return f"{day(local.date(), today=today)}{local.hour}点{local.minute:02}分"
 
 
+def day_of(told: datetime, *, today: date) -> str:
+    """The day of an instant in China, as `day` tells it."""
+    return day(china_date(told), today=today)
+
+
+def stretch(days: int) -> str:
+    """A number of days as people say it, never fewer than it is: `3年`, `半年`, `30天`."""
+    years, rest = divmod(days, 365)
+    if years and rest <= years:
+        return f"{years}年"
+    return "半年" if 180 <= days <= 184 else f"{days}天"
+
+
 def end_of_work(hour: int) -> str:
     """The hour by which work is over: `最晚 18 点`, since half hours are rounded up; `过了半夜` from midnight on."""
     return "过了半夜" if hour >= MIDNIGHT else f"最晚 {hour} 点"

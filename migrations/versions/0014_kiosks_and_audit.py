@@ -1,7 +1,7 @@
 """Kiosks; grants of break-glass; the audit as a book that is only added to.
 
 Revision ID: 0014
-Revises: 0012
+Revises: 0013
 Created: 2026-11-29
 """
 
@@ -11,7 +11,7 @@ from alembic import op
 from migrations.policies import protect_people
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

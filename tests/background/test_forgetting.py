@@ -8,6 +8,7 @@ from app.background.forgetting import forgetting_loop
 from app.domain.ledger import Channel
 from app.domain.permissions import Role
 from app.domain.phone_codes import CodePurpose
+from app.domain.retentions import DEFAULT_DAYS, Kept
 from app.domain.sessions import STAYS
 from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
@@ -17,8 +18,8 @@ from app.store.sessions import LoginSession
 from app.store.tries import Tries
 from app.usecases.idempotency_keys import do_once
 from app.usecases.phone_codes import ask_code, let_in_by_code
-from app.usecases.receipts import KEPT_FOR, apply_receipts, store_receipt
-from app.usecases.sessions import KEPT, Arrival
+from app.usecases.receipts import apply_receipts, store_receipt
+from app.usecases.sessions import Arrival
 from app.wiring import House
 from tests.deliveries import Teller, add_people, post_of
 
@@ -57,7 +58,7 @@ def test_what_a_provider_told_is_kept_for_half_a_year_after_it_was_done_with(hou
         apply_receipts(session, post_of(Teller()), readers={}, now=clock.now(), keys=house.keys, chance=lambda: 0.5)
     tell(b"not looked at yet")
     loop = forgetting_loop(house)
-    clock.advance(KEPT_FOR)
+    clock.advance(timedelta(days=DEFAULT_DAYS[Kept.RECEIPTS]))
     loop.step()
     assert kept() == 2
     clock.advance(timedelta(microseconds=1))
@@ -97,6 +98,6 @@ def test_codes_are_forgotten_after_a_day_and_sessions_half_a_year_after_their_en
     clock.advance(timedelta(days=3))
     loop.step()
     assert kept() == (0, 1, False)
-    clock.advance(STAYS[Role.SEEKER].total + KEPT)
+    clock.advance(STAYS[Role.SEEKER].total + timedelta(days=DEFAULT_DAYS[Kept.SESSIONS]))
     loop.step()
     assert kept() == (0, 0, False)

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from app.cli.terminal import Failed
+from app.domain.consents import Purpose
 from app.domain.fictions import Finding, find_fictions
 from app.domain.ledger import Channel, EntryKind, Grade
 from app.domain.postings import PostingKind
@@ -215,7 +216,7 @@ def test_a_consent_is_given_and_ended(house: House, person: int, jiujin: Jiujin)
     for more, allowed in (((), {Channel.SMS}), (("--end",), set())):
         assert jiujin(*words, *more).code == 0
         with read_session(house.engine) as session:
-            assert list_consents(session, [person]).get(person, frozenset()) == allowed
+            assert list_consents(session, [person], purpose=Purpose.JOB_PUSHES).get(person, frozenset()) == allowed
     said = jiujin("push", "consent", "--worker", str(person), "--channel", "visit", "--by", "clerk/k-1", "--json")
     assert (said.code, said.json()["error"]["code"]) == (1, "channel_not_electronic")
 
@@ -232,7 +233,7 @@ def test_a_consent_to_wechat_names_the_open_id_and_the_command_does_not_hold_it(
     said = jiujin(*words, "--address")
     assert (said.code, "oGenerated" in said.out + said.err) == (0, False)
     with read_session(house.engine) as session:
-        consent = find_consent(session, worker_id=person, channel=Channel.WECHAT)
+        consent = find_consent(session, worker_id=person, purpose=Purpose.JOB_PUSHES, channel=Channel.WECHAT)
         assert consent is not None
         assert read_address(session, consent, keys=house.keys) == "oGenerated-0_1"
     assert jiujin(*words, "--end").code == 0
@@ -260,7 +261,7 @@ def test_a_consent_that_reaches_nobody_is_told_and_not_written(
     assert any("\u4e00" <= letter <= "\u9fff" for letter in error["message"])
     assert (line.strip() or "nothing") not in said.out + said.err
     with read_session(house.engine) as session:
-        assert list_consents(session, [person]) == {}
+        assert list_consents(session, [person], purpose=Purpose.JOB_PUSHES) == {}
 
 
 def test_the_watch_tells_what_is_worth_a_look_and_shows_no_words(house: House, person: int, jiujin: Jiujin) -> None:

@@ -110,6 +110,17 @@ def test_who_had_begun_to_work_before_places_were_counted_holds_one(engine: Engi
         assert rows(connection)["taken_places"] == [{"posting_id": 7, "entry_id": 1}]
 
 
+def test_who_had_agreed_before_consents_told_their_purpose_had_agreed_to_be_sent_jobs(engine: Engine) -> None:
+    migrations.upgrade(engine, to="0010")
+    with engine.begin() as connection:
+        fill(connection)
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        kept = rows(connection)
+    assert [row["purpose"] for row in kept["consents"]] == ["job_pushes"]
+    assert [(row["personalised"], row["automated"]) for row in kept["workers"]] == [(True, True)]
+
+
 def test_the_head_has_the_tables_of_the_code(database: Engine) -> None:
     state = migrations.check(database, METADATA)
     assert state.drift == ()

@@ -27,8 +27,9 @@ from app.store.postings import Posting
 from app.store.pushes import Attempt, Push
 from app.usecases.consents import give_consent
 from app.usecases.ledger import append_entry, strike_entry
-from app.usecases.obligations import TalkedPush, record_answer, record_service
+from app.usecases.obligations import TalkedPush, list_due, record_answer, record_service
 from app.usecases.plans import (
+    ChoiceByHand,
     Lifted,
     PlanMissing,
     PlannedPush,
@@ -42,6 +43,7 @@ from app.usecases.plans import (
     read_plan,
     suggest_for,
 )
+from app.usecases.profiles import OwnSettings, change_own_settings
 from app.usecases.pushes import answer_push, count_pushes, job_of
 from app.usecases.spells import close_spell, find_open_spell, open_spells
 from app.usecases.workers import WorkerUnknown
@@ -827,3 +829,57 @@ def test_an_answer_that_declines_gives_the_place_back(house: House, tmp_path: Pa
     with write_session(house.engine) as session:
         answer_push(session, push_id, Answer.UNSUITABLE, channel=Channel.SMS, now=house.clock.now(), keys=house.keys)
     assert [each.worker_id for each in plan(house, tmp_path / "two")[1]] == [second]
+
+
+# --- what people want of machines -------------------------------------------------------------------------------------
+
+
+def want(house: House, worker_id: int, *, personalised: bool = True, automated: bool = True) -> None:
+    settings = OwnSettings(personalised=personalised, automated=automated)
+    with write_session(house.engine) as session:
+        change_own_settings(session, worker_id, settings, actor="test", now=house.clock.now())
+
+
+def test_for_who_wants_no_machine_to_choose_nothing_is_chosen_and_the_staff_is_asked(
+    house: House, tmp_path: Path
+) -> None:
+    objecting, other = add_owed(house), add_owed(house)
+    for _ in range(4):
+        add_posting(house)
+    want(house, objecting, automated=False)
+    report, planned = plan(house, tmp_path / "plan")
+    assert (report.by_hand, report.people) == (1, 1)
+    assert (given_to(planned, objecting), len(given_to(planned, other))) == ([], 3)
+    matchmaker, now = load_matchmaker(house), house.clock.now() + timedelta(days=29)
+    with read_session(house.engine) as session:
+        with pytest.raises(ChoiceByHand):
+            plan_for(session, matchmaker, objecting, now=house.clock.now())
+        assert suggest_for(session, matchmaker, [objecting], now=now) == {}
+        found = list_due(
+            session, now=now, suggest=lambda ids: suggest_for(session, matchmaker, ids, now=house.clock.now())
+        )
+    steps = {
+        person.worker_id: next(step for step in person.steps if step.kind is EntryKind.PUSH) for person in found.people
+    }
+    # The duty is the same; only who chooses is not.
+    assert steps[objecting].missing == steps[other].missing == 3
+    assert (dict(steps[objecting].what), "您来挑" in steps[objecting].text) == ({"by_hand": True}, True)
+    assert steps[other].what["postings"]
+
+
+def test_a_plan_of_before_is_not_carried_out_for_who_has_objected_since(ready: House, tmp_path: Path) -> None:
+    objecting = min(each.worker_id for each in read_plan(tmp_path / "plan", keys=ready.keys))
+    want(ready, objecting, automated=False)
+    made = make_planned(ready, tmp_path / "plan")
+    assert (made.made, made.needless) == (6, 3)
+    assert objecting not in {each.worker_id for each in all_pushes(ready)}
+
+
+def test_who_wants_no_recommendations_is_sent_what_is_owed_and_nothing_besides(house: House, tmp_path: Path) -> None:
+    owed, other = add_owed(house), add_person(house, [])
+    for _ in range(4):
+        add_posting(house)
+    for worker in (owed, other):
+        want(house, worker, personalised=False)
+    _, planned = plan(house, tmp_path / "plan")
+    assert (len(given_to(planned, owed)), given_to(planned, other)) == (3, [])

@@ -3,7 +3,7 @@
 import json
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import permutations
@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.channels.callbacks import ProviderCallbacks, Shape
 from app.domain.callbacks import ReceiptFact, ReplyFact
+from app.domain.consents import Purpose
 from app.domain.ledger import Channel, Entry, EntryKind, Grade
 from app.domain.pushes import Answer, Outcome, PushCause, PushState, Report, Unsuitable
 from app.kit.clock import FixedClock
@@ -341,6 +342,10 @@ def said(words: str, *, at: datetime = NOW, **given: str) -> dict[str, str]:
     return {"from": PHONE, "text": words, "at": at.isoformat(), **given}
 
 
+def allowed(session: Session, worker_ids: Iterable[int]) -> dict[int, frozenset[Channel]]:
+    return list_consents(session, worker_ids, purpose=Purpose.JOB_PUSHES)
+
+
 def notes(session: Session) -> list[str]:
     return list(session.scalars(select(Receipt.note).order_by(Receipt.id)))
 
@@ -428,7 +433,7 @@ def test_an_odd_reply_costs_nobody_their_opting_out(session: Session, key_ring: 
     ]
     stored(session, rows, key_ring, provider="aliyun")
     look(session, post, key_ring)
-    assert list_consents(session, [push.worker_id]) == {push.worker_id: frozenset({Channel.VOICE})}
+    assert allowed(session, [push.worker_id]) == {push.worker_id: frozenset({Channel.VOICE})}
     assert notes(session) == ["opted_out,partly_unreadable:2"]
 
 
@@ -530,7 +535,7 @@ def test_who_opts_out_is_sent_nothing_more_on_that_channel(session: Session, key
     push = sent(session, key_ring, post_of(Teller()))
     outcome = say(session, text, phone_of(push.worker_id), key_ring)
     assert outcome is ReplyOutcome.OPTED_OUT
-    assert list_consents(session, [push.worker_id]) == {push.worker_id: frozenset({Channel.VOICE})}
+    assert allowed(session, [push.worker_id]) == {push.worker_id: frozenset({Channel.VOICE})}
 
 
 def test_a_text_from_nobody_we_know_is_nobody_s(session: Session, key_ring: KeyRing) -> None:
@@ -667,13 +672,13 @@ def test_who_presses_nought_is_not_called_again(session: Session, key_ring: KeyR
     push = sent(session, key_ring, post_of(Teller()))
     outcome = say(session, text, phone_of(push.worker_id), key_ring, channel=Channel.VOICE)
     assert outcome is ReplyOutcome.OPTED_OUT
-    assert list_consents(session, [push.worker_id]) == {push.worker_id: frozenset({Channel.SMS})}
+    assert allowed(session, [push.worker_id]) == {push.worker_id: frozenset({Channel.SMS})}
 
 
 def test_a_nought_in_a_text_message_is_no_opting_out(session: Session, key_ring: KeyRing) -> None:
     push = sent(session, key_ring, post_of(Teller()))
     assert say(session, "0", phone_of(push.worker_id), key_ring) is ReplyOutcome.NOT_UNDERSTOOD
-    assert Channel.SMS in list_consents(session, [push.worker_id])[push.worker_id]
+    assert Channel.SMS in allowed(session, [push.worker_id])[push.worker_id]
 
 
 def by_wechat(words: str, sender: str) -> bytes:
@@ -705,9 +710,7 @@ def test_who_opts_out_by_wechat_is_sent_nothing_more_there_and_may_still_answer(
     worker = followed.worker_id
     stored(session, by_wechat("退订", f"open-{worker}"), key_ring, provider="wechat")
     look(session, post_of(Teller()), key_ring)
-    assert [each for each, channels in list_consents(session, range(9)).items() if Channel.WECHAT not in channels] == [
-        worker
-    ]
+    assert [each for each, channels in allowed(session, range(9)).items() if Channel.WECHAT not in channels] == [worker]
     assert say(session, "1", f"open-{worker}", key_ring, channel=Channel.WECHAT) is ReplyOutcome.ANSWERED
     assert followed.answer is Answer.INTERESTED
 

@@ -29,8 +29,10 @@ from app.web.answers import (
 )
 from app.web.origins import local_path
 from app.web.rendering import render, see_other
+from app.web.seeker.doors import end_session_here
 from app.web.seeker.lists import ListQuery, list_query_in
 from app.web.seeker.places import is_home, regions_of
+from app.web.visitors import drop_session, token_in
 from app.wiring import House
 
 questions = APIRouter(include_in_schema=False)
@@ -218,8 +220,12 @@ def set_type_size(request: Request, large: Annotated[str, Form()] = "", back: An
 @questions.post("/clear")
 @permits(Action.MATCH)
 def clear(request: Request) -> Response:
-    """Forget everything on this phone, for the next person."""
-    return see_other(request, "/", answers=Answers())
+    """Forget everything on this phone, for the next person, who must not be taken for the one who logged in."""
+    end_session_here(request)
+    response = see_other(request, "/", answers=Answers())
+    if token_in(request) is not None:
+        drop_session(request, response)
+    return response
 
 
 def read_age(typed: str) -> int | None:
