@@ -186,8 +186,9 @@ class FactorShown(StrictBody):
 
 
 class SetupDone(StrictBody):
-    """One's own password, and a first code of the authenticator."""
+    """One's own password, and a code of the authenticator; with the present password, unless somebody gave it."""
 
+    present: Annotated[str, Field(max_length=LONGEST_PASSWORD), Readable] = Field(default="", repr=False)
     password: Annotated[str, Field(max_length=LONGEST_PASSWORD), Readable] = Field(repr=False)
     factor: Annotated[str, Field(max_length=10), Readable] = Field(repr=False)
 
@@ -268,7 +269,7 @@ def begin(house: DoorHouse, visitor: CurrentVisitor) -> Response:
 @router.post(
     "/setup/finish",
     response_model=DoneOut,
-    responses=declares(*_BODY, *LET_IN, FactorWrong),
+    responses=declares(*_BODY, *LET_IN, TooManyRequests, FactorWrong),
     openapi_extra=documents(SetupDone),
     summary="Choose one's own password",
 )
@@ -277,10 +278,15 @@ def finish(
     house: DoorHouse, visitor: CurrentVisitor, body: Annotated[SetupDone, Depends(body_of(SetupDone))]
 ) -> Response:
     """Also later, to change it. All other sessions of the account end."""
-    with write_session(house.engine) as session:
-        finish_setup(
-            session, visitor, password=body.password, factor=body.factor, keys=house.keys, now=house.clock.now()
-        )
+    finish_setup(
+        house.engine,
+        visitor,
+        password=body.password,
+        present=body.present,
+        factor=body.factor,
+        keys=house.keys,
+        now=house.clock.now(),
+    )
     return private_answer({"done": True})
 
 

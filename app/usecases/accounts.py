@@ -219,14 +219,9 @@ def show_factor(engine: Engine, visitor: Visitor, factor: str, *, keys: KeyRing,
     count_try(engine, {AN_ACCOUNTS_LOGINS: visitor.actor}, keys=keys, now=now)
     with write_session(engine) as session:
         account = _own(session, visitor)
-        is_good = _is_open(account, now=now) and _show_factor(account, factor, keys=keys, now=now)
+        is_good = _take_factor(account, factor, keys=keys, now=now)
         if is_good:
             sessions_store.note_factor(session, visitor.session_id, now=now)
-            account.failures = 0
-        else:
-            account.failures += 1
-            shut = locked_for(account.failures)
-            account.locked_until = account.locked_until if shut is None else now + shut
     if not is_good:
         raise FactorWrong
 
@@ -255,34 +250,57 @@ def begin_setup(session: Session, visitor: Visitor, *, keys: KeyRing, now: datet
 
 
 def finish_setup(
-    session: Session, visitor: Visitor, *, password: str, factor: str, keys: KeyRing, now: datetime
+    engine: Engine,
+    visitor: Visitor,
+    *,
+    password: str,
+    factor: str,
+    keys: KeyRing,
+    now: datetime,
+    present: str = "",
 ) -> None:
-    """Choose one's own password, with a first code of the authenticator. Other sessions of theirs end.
+    """Choose one's own password, with a code of the authenticator. Other sessions of theirs end.
+
+    Whoever only has somebody's open session cannot take their account: it takes the password that is to go, too, unless
+    that was given by somebody else.
 
     Raises:
         Invalid: the password will not do.
-        FactorWrong: the code does not belong to the secret.
+        FactorWrong: the code, or the present password, is not good; counts towards shutting the account.
+        TooManyRequests: too many tries.
     """
-    account = _own(session, visitor)
-    if faults := password_faults(password, code=account.code):
+    count_try(engine, {AN_ACCOUNTS_LOGINS: visitor.actor}, keys=keys, now=now)
+    with read_session(engine) as session:
+        known = None if visitor.account_id is None else session.get(store.Account, visitor.account_id)
+    if known is None:
+        raise AccountUnknown
+    if faults := password_faults(password, code=known.code):
         raise Invalid(fields=faults)
-    if is_password(password, account.password):
+    if is_password(password, known.password):
         raise Invalid(fields=[FieldFault("password", "password_unchanged", "新密码不能和原来的一样")])
-    if account.factor is None or not _show_factor(account, factor, keys=keys, now=now):
+    is_theirs = known.is_start or is_password(present, known.password)
+    hashed = hash_password(password)
+    with write_session(engine) as session:
+        account = _own(session, visitor)
+        is_good = account.password == known.password and _take_factor(
+            account, factor if is_theirs else "", keys=keys, now=now
+        )
+        if is_good:
+            account.password, account.is_start = hashed, False
+            sessions_store.note_factor(session, visitor.session_id, now=now)
+            sessions_store.end_logins(
+                session, how=SessionEnd.ACCOUNT_CHANGED, now=now, but=visitor.session_id, account_id=account.id
+            )
+            record_act(
+                session,
+                actor=visitor.actor,
+                action="finish_setup",
+                subject=_subject(account.code),
+                now=now,
+                origin=visitor.origin,
+            )
+    if not is_good:
         raise FactorWrong
-    account.password, account.is_start = hash_password(password), False
-    sessions_store.note_factor(session, visitor.session_id, now=now)
-    sessions_store.end_logins(
-        session, how=SessionEnd.ACCOUNT_CHANGED, now=now, but=visitor.session_id, account_id=account.id
-    )
-    record_act(
-        session,
-        actor=visitor.actor,
-        action="finish_setup",
-        subject=_subject(account.code),
-        now=now,
-        origin=visitor.origin,
-    )
 
 
 def reset_account(session: Session, code: str, *, visitor: Visitor, now: datetime) -> str:
@@ -393,6 +411,17 @@ def _show_factor(account: store.Account, factor: str, *, keys: KeyRing, now: dat
         return False
     account.factor_step = step
     return True
+
+
+def _take_factor(account: store.Account, factor: str, *, keys: KeyRing, now: datetime) -> bool:
+    """Whether a second factor is good; a wrong one counts towards shutting the account."""
+    if _is_open(account, now=now) and _show_factor(account, factor, keys=keys, now=now):
+        account.failures = 0
+        return True
+    account.failures += 1
+    shut = locked_for(account.failures)
+    account.locked_until = account.locked_until if shut is None else now + shut
+    return False
 
 
 def _is_open(account: store.Account, *, now: datetime) -> bool:

@@ -88,15 +88,14 @@ def set_up(house: House, clock: FixedClock, code: str, role: Role, district: str
     visitor = there(house, token, Action.SET_UP_ACCOUNT)
     with write_session(house.engine) as session:
         secret = begin_setup(session, visitor, keys=house.keys, now=clock.now()).secret
-    with write_session(house.engine) as session:
-        finish_setup(
-            session,
-            visitor,
-            password=PASSWORD,
-            factor=factor_code(secret, at=clock.now()),
-            keys=house.keys,
-            now=clock.now(),
-        )
+    finish_setup(
+        house.engine,
+        visitor,
+        password=PASSWORD,
+        factor=factor_code(secret, at=clock.now()),
+        keys=house.keys,
+        now=clock.now(),
+    )
     clock.advance(STEP)
     return token, secret
 
@@ -115,17 +114,16 @@ def test_an_account_is_good_for_nothing_until_its_owner_has_set_it_up(house: Hou
         ("wang-01-2026-x", factor_code(secret, at=clock.now()), Invalid),
         (start, factor_code(secret, at=clock.now()), Invalid),
     ):
-        with pytest.raises(fault), write_session(house.engine) as session:
-            finish_setup(session, visitor, password=password, factor=factor, keys=house.keys, now=clock.now())
-    with write_session(house.engine) as session:
-        finish_setup(
-            session,
-            visitor,
-            password=PASSWORD,
-            factor=factor_code(secret, at=clock.now()),
-            keys=house.keys,
-            now=clock.now(),
-        )
+        with pytest.raises(fault):
+            finish_setup(house.engine, visitor, password=password, factor=factor, keys=house.keys, now=clock.now())
+    finish_setup(
+        house.engine,
+        visitor,
+        password=PASSWORD,
+        factor=factor_code(secret, at=clock.now()),
+        keys=house.keys,
+        now=clock.now(),
+    )
     assert there(house, token, Action.SHOW_FACTOR).actor == "officer/wang-01"
     with pytest.raises(LoginRefused):
         enter(house, "wang-01", start)
@@ -194,6 +192,27 @@ def test_a_factor_is_shown_again_for_what_cannot_be_taken_back(house: House, clo
     there(house, token, Action.CHANGE_ACCOUNTS)
     with pytest.raises(FactorWrong):
         show_factor(house.engine, visitor, code, keys=house.keys, now=clock.now())
+
+
+def test_who_has_somebody_s_open_session_cannot_take_their_account(house: House, clock: FixedClock) -> None:
+    token, secret = set_up(house, clock, "wang-01", Role.OFFICER, "500237")
+    visitor, new = there(house, token), "另一句没有别人会先来试的话"
+
+    def change(present: str) -> None:
+        code = factor_code(secret, at=clock.now())
+        finish_setup(
+            house.engine, visitor, password=new, present=present, factor=code, keys=house.keys, now=clock.now()
+        )
+
+    for _ in range(5):
+        with pytest.raises(FactorWrong):
+            change("guessed")
+    with pytest.raises(FactorWrong):  # shut after five
+        change(PASSWORD)
+    clock.advance(timedelta(minutes=15))
+    change(PASSWORD)
+    clock.advance(STEP)
+    there(house, enter(house, "wang-01", new, factor_code(secret, at=clock.now())))
 
 
 def test_another_administrator_changes_resets_and_shuts_accounts_and_sessions_end_at_once(
