@@ -356,6 +356,19 @@ async def test_with_recommendations_off_the_list_is_plain_and_says_so(village: V
     assert (village.row()["personalised"], village.row()["automated"]) == (False, False)
 
 
+async def test_a_form_with_more_in_it_than_the_page_asks_changes_nothing_more(village: Village) -> None:
+    await village.log_in()
+    before = village.row()
+    more = {"id": "1", "worker_id": str(village.other), "origin": "imported", "birth_on": "1990-01-01", "sex": "male"}
+    for path in ("/me/settings", "/me/sessions/end", "/me/export"):
+        assert (await village.reader.post(path, data={**more, "max_km": "5"})).status_code in (200, 303), path
+    given = {"purpose": "courses", "channel": "sms", "given": "1"}
+    assert (await village.reader.post("/me/consents", data={**more, **given})).status_code == 303
+    assert village.row() == before
+    with read_session(village.house.engine) as session:
+        assert set(list_consents(session, [village.worker, village.other], purpose=Purpose.COURSES)) == {village.worker}
+
+
 async def test_a_consent_is_given_and_withdrawn_with_its_day(village: Village) -> None:
     await village.log_in()
     assert "12月1日起" in (await village.read("/me/consents")).main
