@@ -116,17 +116,17 @@ def list_acts(
     limit: int,
     actor: str | None = None,
     subject: str | None = None,
-    action: str | None = None,
+    actions: Collection[str] | None = None,
     since: datetime | None = None,
 ) -> Sequence[AuditEntry]:
-    """Acts, newest first, those before an id; of this actor, about this subject, of this kind, since then."""
+    """Acts, newest first, those before an id; of this actor, about this subject, of these kinds, since then."""
     chosen = select(AuditEntry).where(AuditEntry.id < before)
     if actor is not None:
         chosen = chosen.where(AuditEntry.actor == actor)
     if subject is not None:
         chosen = chosen.where(AuditEntry.subject == subject)
-    if action is not None:
-        chosen = chosen.where(AuditEntry.action == action)
+    if actions is not None:
+        chosen = chosen.where(AuditEntry.action.in_(actions))
     if since is not None:
         chosen = chosen.where(AuditEntry.happened_at >= since)
     return session.scalars(chosen.order_by(AuditEntry.id.desc()).limit(limit)).all()

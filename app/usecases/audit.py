@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.domain.audit import LIST_REASON, READ, WATCHED, Act, Anomaly, AuditLimits, find_anomalies
+from app.domain.audit import ACCESSES, LIST_REASON, READ, WATCHED, Act, Anomaly, AuditLimits, find_anomalies
 from app.kit.clock import CHINA
 from app.kit.database import HIGHEST_ID
 from app.store import audit as store
@@ -59,7 +59,13 @@ def list_acts(
 ) -> list[ActFact]:
     """Acts, newest first, those before an id. Needs a session that writes: who read the audit stands in it."""
     found = store.list_acts(
-        session, before=before, limit=limit, actor=actor, subject=subject, action=action, since=since
+        session,
+        before=before,
+        limit=limit,
+        actor=actor,
+        subject=subject,
+        actions=None if action is None else [action],
+        since=since,
     )
     asked = {"actor": actor, "subject": subject, "action": action}
     detail = " ".join(f"{name}={value}" for name, value in asked.items() if value is not None)
@@ -72,19 +78,13 @@ def list_acts(
         detail=detail[:200],
         origin=visitor.origin,
     )
-    return [
-        ActFact(
-            id=act.id,
-            happened_at=act.happened_at,
-            actor=act.actor,
-            action=act.action,
-            subject=act.subject,
-            detail=act.detail,
-            why=act.why,
-            origin=act.origin,
-        )
-        for act in found
-    ]
+    return [_fact(act) for act in found]
+
+
+def list_accesses(session: Session, worker_id: int, *, limit: int, before: int = HIGHEST_ID) -> list[ActFact]:
+    """Who looked at a person, newest first, for the person: looks, unmaskings, break-glass; not what they did."""
+    found = store.list_acts(session, before=before, limit=limit, subject=f"workers/{worker_id}", actions=ACCESSES)
+    return [_fact(act) for act in found]
 
 
 def find_anomalies_of(session: Session, *, day: date) -> list[Anomaly]:
@@ -125,6 +125,19 @@ def read_limits(session: Session, *, on: date) -> AuditLimits:
         except (TypeError, ValueError):
             raise RulesMissing(f"设定 {setting} 的值不能用", settings=[setting]) from None
     return AuditLimits(**found)
+
+
+def _fact(act: store.AuditEntry) -> ActFact:
+    return ActFact(
+        id=act.id,
+        happened_at=act.happened_at,
+        actor=act.actor,
+        action=act.action,
+        subject=act.subject,
+        detail=act.detail,
+        why=act.why,
+        origin=act.origin,
+    )
 
 
 def _usual(session: Session, *, before: date) -> dict[str, float]:

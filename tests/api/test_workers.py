@@ -22,6 +22,7 @@ from app.store.audit import AuditEntry
 from app.store.brokers import Broker, Case
 from app.store.grants import Grant
 from app.store.spells import add_spells
+from app.usecases.audit import list_accesses
 from app.usecases.tries import count_try
 from app.wiring import House
 from tests.api.conftest import caller
@@ -213,7 +214,7 @@ async def test_break_glass_opens_one_person_for_two_hours_to_one_account(office:
     assert (await office.look(office.foreign, clerk)).status_code == 404
 
 
-async def test_the_home_district_and_the_city_are_told_and_nobody_else(office: Office) -> None:
+async def test_the_home_district_the_city_and_the_person_are_told_and_nobody_else(office: Office) -> None:
     clerk = office.staff("k-01", Role.CLERK, "500237")
     await office.open(clerk, worker=office.foreign, reason="rights", words="张老板欠薪，当天要报")
 
@@ -237,6 +238,9 @@ async def test_the_home_district_and_the_city_are_told_and_nobody_else(office: O
     assert (act.actor, act.subject, act.why) == ("clerk/k-01", f"workers/{office.foreign}", "rights")
     with read_session(office.house.engine) as session:
         assert "欠薪" not in session.scalars(select(Grant.words)).one()
+        (seen,) = list_accesses(session, office.foreign, limit=20)
+        assert list_accesses(session, office.ours, limit=20) == []
+    assert (seen.actor, seen.action, seen.why) == ("clerk/k-01", "break_glass", "rights")
 
 
 async def test_break_glass_is_not_for_everything(office: Office) -> None:
