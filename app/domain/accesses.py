@@ -4,12 +4,17 @@ Of staff the role and the office are told, never a name: the law asks who handle
 which account it was, and whoever thinks that it was wrong can have it looked into.
 """
 
+from app.domain.audit import LIST_REASON, LOOK_REASON
 from app.domain.consents import Purpose
+from app.domain.grants import GrantReason, UnmaskReason
 from app.domain.ledger import Channel
 from app.domain.permissions import Role
 
 _DEEDS = {
     "read_identity": "看了您的姓名、证件号和电话",
+    "unmask_worker": "看了您完整的姓名、证件号和电话",
+    "break_glass": "别的区县应急查看您的资料，两小时",
+    "assist_at_kiosk": "在驿站帮您登录",
     "read_note": "看了谈话记录",
     "register_status": "给您登记了身份",
     "end_status": "结束了您的一项登记",
@@ -24,6 +29,9 @@ _DEEDS = {
     "erase_worker": "注销了账号",
 }
 _REASONS = {
+    LIST_REASON: "翻看名单，只看到姓",
+    LOOK_REASON: "看您的情况，只看到姓和号码的头尾",
+    **{reason.value: reason.label for reason in (*UnmaskReason, *GrantReason)},
     "push by sms": "给您发短信",
     "push by voice": "给您打语音电话",
     "print a slip": "给您打印岗位单子",

@@ -6,47 +6,12 @@ The place code of an ID number is never judged: people born in the 1960s carry S
 import re
 import unicodedata
 from datetime import date
-from enum import StrEnum
 
 _ID_NUMBER = re.compile(r"[1-9]\d{16}[\dX]", re.ASCII)
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECK = "10X98765432"
 _MOBILE = re.compile(r"1[3-9]\d{9}", re.ASCII)
 _EARLIEST_BIRTH = date(1900, 1, 1)
-
-
-class UnmaskReason(StrEnum):
-    """Why somebody must see a name, number or phone in full (PIPL article 6: no more than the purpose needs)."""
-
-    CONTACT = "contact"
-    VERIFY = "verify"
-    VISIT = "visit"
-    CLAIM = "claim"
-    COMPLAINT = "complaint"
-    REQUEST = "request"
-    CORRECTION = "correction"
-    OTHER = "other"
-
-    @property
-    def label(self) -> str:
-        return _REASON_LABELS[self]
-
-    @property
-    def needs_words(self) -> bool:
-        """Whether the reason alone tells too little."""
-        return self is UnmaskReason.OTHER
-
-
-_REASON_LABELS = {
-    UnmaskReason.CONTACT: "打电话联系本人",
-    UnmaskReason.VERIFY: "当面核对身份",
-    UnmaskReason.VISIT: "上门服务",
-    UnmaskReason.CLAIM: "办理补贴待遇",
-    UnmaskReason.COMPLAINT: "处理投诉举报",
-    UnmaskReason.REQUEST: "本人要求查看",
-    UnmaskReason.CORRECTION: "更正登错的信息",
-    UnmaskReason.OTHER: "其他（写明原因）",
-}
 
 
 def normalise_id_number(text: str) -> str:

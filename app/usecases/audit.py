@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.domain.audit import ACCESSES, LIST_REASON, READ, WATCHED, Act, Anomaly, AuditLimits, find_anomalies
+from app.domain.audit import LIST_REASON, READ, WATCHED, Act, Anomaly, AuditLimits, find_anomalies
 from app.kit.clock import CHINA
 from app.kit.database import HIGHEST_ID
 from app.store import audit as store
@@ -78,12 +78,6 @@ def list_acts(
         detail=detail[:200],
         origin=visitor.origin,
     )
-    return [_fact(act) for act in found]
-
-
-def list_accesses(session: Session, worker_id: int, *, limit: int, before: int = HIGHEST_ID) -> list[ActFact]:
-    """Who looked at a person, newest first, for the person: looks, unmaskings, break-glass; not what they did."""
-    found = store.list_acts(session, before=before, limit=limit, subject=f"workers/{worker_id}", actions=ACCESSES)
     return [_fact(act) for act in found]
 
 
