@@ -28,7 +28,7 @@ _DEEDS = {
     "export_own_data": "下载了全部资料",
     "erase_worker": "注销了账号",
 }
-_REASONS = {
+_REASONS: dict[str, str] = {
     LIST_REASON: "翻看名单，只看到姓",
     LOOK_REASON: "看您的情况，只看到姓和号码的头尾",
     **{reason.value: reason.label for reason in (*UnmaskReason, *GrantReason)},

@@ -18,7 +18,6 @@ LOOK_REASON = "look"
 """Why a name is read that stands masked on one person's page."""
 
 READ, UNMASK, BREAK_GLASS, LOGIN_FAILED = "read_identity", "unmask_worker", "break_glass", "login_failed"
-"""The acts that a person is told of who asks who has looked at them."""
 WATCHED = (READ, UNMASK, BREAK_GLASS, LOGIN_FAILED)
 """The acts that findings are made of."""
 NO_ACCOUNT = "accounts/-"

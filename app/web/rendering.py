@@ -13,11 +13,13 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from app.kit.errors import Fault
 from app.web import wording
 from app.web.answers import Answers, clear_answers, keeps_answers, read_answers, write_answers
 from app.web.assets import asset_url
+from app.web.origins import FORM_TOKEN, form_token
 from app.web.visitors import LoginDue, token_in
 
 _FRAME_HEADERS = {"Cache-Control": "private, no-cache", "Vary": "Cookie"}
@@ -61,7 +63,7 @@ def render(
     """
     answers, nonce = read_answers(request), secrets.token_urlsafe(_NONCE_BYTES)
     text = _ENVIRONMENT.get_template(template).render(
-        answers=answers, here=_here(request), is_let_in=token_in(request) is not None, nonce=nonce, **values
+        answers=answers, here=_here(request), nonce=nonce, **_let_in(request), **values
     )
     if kept:
         response = _answer_page(request, text, status=status, nonce=nonce)
@@ -70,6 +72,17 @@ def render(
     if asks and not keeps_answers(request):
         write_answers(response, Answers(), secure=request.url.scheme == "https")
     return response
+
+
+def _let_in(request: Request) -> dict[str, Any]:
+    """Whether somebody is logged in here, and what stands in each form then."""
+    token = token_in(request)
+    if token is None:
+        return {"is_let_in": False, "form_token": ""}
+    return {"is_let_in": True, "form_token": _HIDDEN.format(FORM_TOKEN, form_token(request.app.state.house, token))}
+
+
+_HIDDEN = Markup('<input type="hidden" name="{}" value="{}">')
 
 
 def _answer_page(request: Request, text: str, *, status: int, nonce: str) -> Response:
@@ -105,7 +118,7 @@ def render_problem(request: Request, fault: Fault) -> Response:
         answers=read_answers(request),
         here="/",
         nonce=nonce,
-        is_let_in=token_in(request) is not None,
+        **_let_in(request),
         title=fault.title,
         messages=messages or ([fault.detail] if fault.detail else []),
         status=fault.status,

@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from app.domain.grants import AN_ACCOUNTS_GRANTS
+from app.domain.grants import AN_ACCOUNTS_GRANTS, GrantReason
 from app.domain.permissions import Role
 from app.domain.spells import SpellSource
 from app.kit.clock import FixedClock
@@ -27,6 +27,7 @@ from app.usecases.tries import count_try
 from app.wiring import House
 from tests.api.conftest import caller
 from tests.api.test_auth import bearer
+from tests.houses import area_book
 from tests.people import add_named, number_of
 from tests.usecases.test_accounts import set_up
 

@@ -3,10 +3,13 @@
 What changes postings takes `house` instead, which is fresh for each test and of each database in turn.
 """
 
+import re
 import shutil
+from collections.abc import Generator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -90,11 +93,32 @@ def street(sqlite_reference: Path, tmp_path_factory: pytest.TempPathFactory, key
     return with_matchmaker(house)
 
 
+class Forms(httpx.Auth):
+    """Forms are sent from the page that was looked at last, with the token that stands in it."""
+
+    requires_response_body = True
+
+    def __init__(self) -> None:
+        self._token = ""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        if request.method == "POST" and self._token:
+            field = f"form_token={quote(self._token)}".encode()
+            body = b"&".join(part for part in (request.content, field) if part)
+            headers = {**request.headers, "Content-Type": "application/x-www-form-urlencoded"}
+            headers.pop("content-length", None)
+            request = httpx.Request("POST", request.url, headers=headers, content=body)
+        response = yield request
+        if found := re.search(r'name="form_token" value="([^"]+)"', response.text):
+            self._token = found[1]
+
+
 def phone(app: FastAPI, *, address: str = "10.0.0.1", scheme: str = "http") -> httpx.AsyncClient:
     """A phone's browser: takes HTML, keeps cookies, says where its forms come from."""
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, client=(address, 40000)),
         base_url=f"{scheme}://test",
+        auth=Forms(),
         headers={
             "Accept": "text/html,application/xhtml+xml",
             "Origin": f"{scheme}://test",

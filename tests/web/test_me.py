@@ -52,7 +52,10 @@ class Village:
 
     async def log_in(self, back: str = "") -> httpx.Response:
         await self.reader.post("/login", data={"phone": PHONE, "back": back})
-        return await self.reader.post("/login/code", data={"code": self.code(), "back": back})
+        entered = await self.reader.post("/login/code", data={"code": self.code(), "back": back})
+        # Where they are led, from which they go on.
+        await self.reader.get("/me")
+        return entered
 
     def code(self) -> str:
         return self.teller.sent[-1].values["code"]
@@ -142,7 +145,8 @@ async def test_known_and_unknown_numbers_look_alike_until_the_code_is_typed(vill
         village.reader.cookies.clear()
         sent = await village.reader.post("/login", data={"phone": number})
         asked = await village.reader.get("/login/code")
-        pages.append((sent.status_code, sent.headers["location"], asked.text))
+        text = re.sub(r'nonce="[^"]+"', "", asked.text)
+        pages.append((sent.status_code, sent.headers["location"], text))
     assert pages[0] == pages[1]
     unknown = await village.reader.post("/login/code", data={"code": village.code()})
     assert (unknown.status_code, Document(unknown.text).heading) == (409, "这个手机号还没有登记")
@@ -438,3 +442,18 @@ async def test_of_several_places_of_one_name_one_is_chosen(village: Village) -> 
     done = await village.reader.post("/me/edit/home", data={"value": offers[0]["value"]})
     assert (done.status_code, village.row()["home_area_code"]) == (303, offers[0]["value"])
     assert (await village.reader.post("/me/edit/home", data={"value": "999999999"})).status_code == 422
+
+
+async def test_a_form_of_another_session_or_of_none_is_refused_and_changes_nothing(village: Village) -> None:
+    await village.log_in()
+    form = {"personalised": "0"}
+    bare = village.reader.build_request("POST", "/me/settings", data=form)
+    forged = village.reader.build_request("POST", "/me/settings", data={**form, "form_token": "1.AAAA"})
+    for request in (bare, forged):
+        refused = await village.reader.send(request, auth=None)
+        assert refused.status_code == 403
+        assert "刷新" in refused.text
+    assert village.row()["personalised"] is True
+    taken = await village.reader.post("/me/settings", data=form)
+    assert taken.status_code == 303
+    assert village.row()["personalised"] is False
