@@ -451,6 +451,12 @@ def bind_keys(house: House) -> None:
         raise RowsUnseen
 
 
+def is_bound(house: House) -> bool:
+    """Whether the migrated database is written with some key ring already."""
+    with read_session(house.engine) as session:
+        return is_ring_needed(session)
+
+
 def is_believed(house: House) -> bool:
     """Whether the migrated database believes what this process signs of whose rows it sees."""
     with read_session(house.engine) as session:

@@ -32,7 +32,7 @@ def add_person(
     house: House, statuses: Sequence[Registered] = (ALLEVIATED, unemployed(date(2026, 11, 1))), **given: Any
 ) -> int:
     """Put somebody into the database, at home in the home township unless told otherwise; their id."""
-    number, now = next(_numbers), house.clock.now()
+    number, now = given.pop("id", None) or next(_numbers), house.clock.now()
     values: dict[str, Any] = {
         "id": number,
         "birth_on": date(1970, 1, 1 + number % 28),

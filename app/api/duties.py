@@ -19,7 +19,7 @@ from app.api.staff import CurrentStaff
 from app.domain.obligations import DutyState
 from app.domain.permissions import Action, permits
 from app.kit.database import read_session
-from app.kit.errors import Busy, Invalid, Unauthenticated
+from app.kit.errors import Busy, Forbidden, Invalid, Unauthenticated
 from app.kit.page_tokens import BadPageToken, read_page_token, write_page_token
 from app.usecases.areas import AreaBook
 from app.usecases.obligations import (
@@ -34,6 +34,7 @@ from app.usecases.obligations import (
     list_due,
 )
 from app.usecases.plans import suggest_for
+from app.usecases.sessions import SetupDue
 from app.wiring import NotReady
 
 router = APIRouter(prefix="/api/v1/staff", tags=["staff"])
@@ -107,7 +108,16 @@ class DueOut(BaseModel):
     "/due",
     response_model=DueOut,
     responses=declares(
-        Unauthenticated, BrokerUnknown, DistrictUnknown, Invalid, BadPageToken, RulesMissing, NotReady, Busy
+        Unauthenticated,
+        Forbidden,
+        SetupDue,
+        BrokerUnknown,
+        DistrictUnknown,
+        Invalid,
+        BadPageToken,
+        RulesMissing,
+        NotReady,
+        Busy,
     ),
     summary="Who lacks what of what is owed, and what to do next",
 )

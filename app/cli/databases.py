@@ -15,7 +15,7 @@ from app.cli.terminal import AsJson, DataFolder, Failed, answer, at_work, progre
 from app.cli.turns import filling
 from app.kit.migrations import upgrade
 from app.usecases.matchmaking import Matchmaker
-from app.wiring import House, bind_keys, check_schema, grant_service, is_believed, load_matchmaker, owning
+from app.wiring import House, bind_keys, check_schema, grant_service, is_believed, is_bound, load_matchmaker, owning
 
 db = typer.Typer(no_args_is_help=True, help="数据库：升级、检查")
 seed = typer.Typer(no_args_is_help=True, help="装入参考数据、演示数据")
@@ -86,7 +86,8 @@ def require_current_schema(house: House) -> None:
     """
     if not check_schema(house.engine).is_current:
         raise Failed(UPGRADE_FIRST, code="db_outdated")
-    if not is_believed(house):
+    # In one that no ring has written to there is nobody yet; whoever writes first binds it.
+    if is_bound(house) and not is_believed(house):
         # As after a rotation: whoever saw nothing would write as if there were nobody.
         bind_keys(house)
 

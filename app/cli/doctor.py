@@ -27,6 +27,7 @@ from app.wiring import (
     check_schema,
     check_second_line,
     is_believed,
+    is_bound,
     is_reference_loaded,
 )
 
@@ -129,6 +130,8 @@ def _look_at_keys(house: House) -> Finding:
 def _look_at_second_line(house: House) -> Finding:
     if house.engine.dialect.name == "sqlite":
         return Finding("行级安全", ok=True, told="SQLite 没有，只由程序自己把关")
+    if not is_bound(house):
+        return Finding("行级安全", ok=True, told="库里还没有人，第一次启动时设好")
     if not is_believed(house):
         return Finding("行级安全", ok=False, told=str(RowsUnseen()))
     weaknesses = check_second_line(house)

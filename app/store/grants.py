@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, String, or_, select
+from sqlalchemy import ColumnElement, ForeignKey, String, delete, or_, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.domain.grants import GrantReason
@@ -40,6 +40,11 @@ def find_live_grant(session: Session, *, account_id: int, worker_id: int, now: d
     """The grant that opens a person to an account now: the one that ends last."""
     chosen = select(Grant).where(Grant.account_id == account_id, Grant.worker_id == worker_id, Grant.ends_at > now)
     return session.scalars(chosen.order_by(Grant.ends_at.desc()).limit(1)).one_or_none()
+
+
+def delete_grants(session: Session, worker_id: int) -> None:
+    """Drop the grants about a person; the audit goes on telling that there were some."""
+    session.execute(delete(Grant).where(Grant.worker_id == worker_id))
 
 
 def list_granted(session: Session, *, account_id: int, now: datetime, limit: int) -> list[int]:

@@ -15,7 +15,7 @@ from app.domain.sessions import SessionEnd
 from app.domain.spells import SpellEnd
 from app.kit.clock import china_date
 from app.kit.keys import KeyRing
-from app.store import brokers, consents, identities, person_keys, pushes, sessions, slips, spells, workers
+from app.store import brokers, consents, grants, identities, person_keys, pushes, sessions, slips, spells, workers
 from app.store.audit import record_act
 from app.usecases.consents import list_addresses
 from app.usecases.ledger import erase_person
@@ -95,4 +95,5 @@ def _withdraw(session: Session, worker_id: int, marks: set[str], *, now: datetim
             attempt.key, attempt.provider_id = f"erased-{attempt.id}", None
     pushes.delete_follow_ups(session, worker_id)
     slips.delete_slips(session, worker_id)
+    grants.delete_grants(session, worker_id)
     return withdrawn

@@ -27,6 +27,8 @@ _LONGEST_TOKEN = 200
 class LoginDue(Unauthenticated):
     """Nobody is logged in here; `back` is the page from which they come."""
 
+    code = "login_due"
+
     def __init__(self, back: str) -> None:
         super().__init__()
         self.back = back

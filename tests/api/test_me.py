@@ -23,6 +23,7 @@ from app.store.employers import Employer
 from app.store.identities import find_by_phone
 from app.store.pushes import Push
 from app.store.workers import Worker
+from app.usecases.kiosks import add_kiosk
 from app.usecases.ledger import append_entry, list_entries
 from app.usecases.sessions import Arrival, open_login
 from app.wiring import House
@@ -362,6 +363,8 @@ async def test_who_erases_themselves_is_gone_and_nobody_else_is(two: tuple[Seeke
 
 async def test_who_was_let_in_by_a_clerk_looks_and_changes_but_takes_and_erases_nothing(me: Seeker) -> None:
     with write_session(me.house.engine) as session:
+        now = me.house.clock.now()
+        add_kiosk(session, code="k-1", station="样例驿站", area_code=HOME_TOWNSHIP, actor="office", now=now)
         token = open_login(
             session,
             role=Role.SEEKER,

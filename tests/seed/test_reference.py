@@ -141,7 +141,7 @@ def test_a_changed_file_updates_its_rows_in_place(
         assert len(set(map(repr, after[table])) - set(map(repr, before[table]))) == changed, table
     with read_session(database) as session:
         assert store.find_area(session, "500237109", on=TODAY).name == "官渡新镇"  # type: ignore[union-attr]
-    assert after["audit_entries"][-1][-1] == "3 rows changed"
+    assert "3 rows changed" in after["audit_entries"][-1]
 
 
 def test_areas_and_words_that_left_the_files_leave_the_tables(

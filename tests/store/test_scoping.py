@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session, aliased
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.domain.consents import Purpose
 from app.domain.grants import GrantReason
 from app.domain.ledger import Channel, EntryKind
 from app.domain.permissions import Role
@@ -118,7 +119,9 @@ def fill(database: Engine, key_ring: KeyRing) -> None:
                     valid_from=TODAY,
                 )
             )
-            session.add(Consent(worker_id=number, channel=Channel.SMS, given_at=NOW, how="paper"))
+            session.add(
+                Consent(worker_id=number, purpose=Purpose.JOB_PUSHES, channel=Channel.SMS, given_at=NOW, how="paper")
+            )
             if number in CASES:
                 code, last = CASES[number]
                 day = date(2026, 1, 1)

@@ -17,8 +17,10 @@ from app.domain.spells import SpellEnd
 from app.domain.workers import Evidence, Sex, Status, WorkerOrigin
 from app.kit.clock import FixedClock
 from app.kit.database import read_session, write_session
+from app.kit.encrypted import wrapped_today
 from app.store.audit import AuditEntry
 from app.store.identities import Identity, find_by_id_number, read_identity
+from app.store.person_keys import PersonKey
 from app.store.workers import Worker, WorkerStatus
 from app.usecases.ledger import list_entries
 from app.usecases.outcomes import ImportReport, Progress, RowOutcome
@@ -202,8 +204,10 @@ def test_after_a_rotation_new_people_are_sealed_with_the_new_keys_and_old_ones_a
     rotated = house.keys.rotated("data", "index")
     bring_in(house, person(3), keys=rotated)
     with write_session(house.engine) as session:
-        versions = session.scalars(select(Identity.name).order_by(Identity.worker_id)).all()
-        assert [sealed.partition(".")[0] for sealed in versions] == ["1", "2"]
+        old, new = session.scalars(select(PersonKey.wrapped).order_by(PersonKey.worker_id)).all()
+        assert old.startswith(wrapped_today(house.keys))
+        assert new.startswith(wrapped_today(rotated))
+        assert wrapped_today(house.keys) != wrapped_today(rotated)
         for row in (2, 3):
             worker_id = find_by_id_number(session, number(row), keys=rotated)
             assert worker_id is not None

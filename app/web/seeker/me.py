@@ -240,7 +240,8 @@ def ask_export(request: Request, seeker: CurrentSeeker) -> Response:
 def give_export(seeker: CurrentSeeker) -> Response:
     """Everything as a file. A form, because each making of it is written down."""
     house = seeker.house
-    with write_session(house.engine) as session:
+    # As `api.me` says of it.
+    with write_session(house.seen_by(EVERYBODY).engine) as session:
         document = export_own_data(
             session,
             seeker.worker_id,
