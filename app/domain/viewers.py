@@ -1,7 +1,7 @@
 """Whose rows somebody sees: what a transaction is opened with, and what the database is told of it, signed.
 
 The permissions say what somebody may do; this says about whom. The application narrows by it (`store.scoping`), and
-PostgreSQL narrows once more (migration 0010), so both read the same words.
+PostgreSQL narrows once more (migration 0011), so both read the same words.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 Whoever can put SQL into a statement can set any setting of the session, so the words alone would prove nothing. They
 are signed (HMAC-SHA256) for one connection and a few minutes, with a key that the service's role in the database cannot
-read; the function `rows_viewer` of migration 0010 checks that. What does not fit opens nobody's rows.
+read; the function `rows_viewer` of migration 0011 checks that. What does not fit opens nobody's rows.
 """
 
 import hashlib

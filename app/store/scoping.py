@@ -1,6 +1,6 @@
 """Whose rows a transaction sees, decided in this one place: an engine that is `scoped` shows those of its viewer.
 
-The same rule stands as policies in PostgreSQL (migration 0010), where it holds for whatever reaches the database. Here
+The same rule stands as policies in PostgreSQL (migration 0011), where it holds for whatever reaches the database. Here
 it makes the answers right on both databases, and the plans of narrowed statements good.
 
 Mapped statements are narrowed by themselves, wherever in them a table stands. Statements on the connection that change
