@@ -356,7 +356,16 @@ def test_writes_to_foreign_rows_change_nothing(peopled: Engine, key_ring: KeyRin
 @pytest.mark.parametrize("add", ["flush", "connection"])
 def test_rows_are_added_about_those_whom_one_sees(peopled: Engine, key_ring: KeyRing, add: str) -> None:
     def put(viewer: Viewer, *people: int) -> None:
-        rows = [{"worker_id": number, "channel": Channel.VOICE, "given_at": NOW, "how": "paper"} for number in people]
+        rows = [
+            {
+                "worker_id": number,
+                "purpose": Purpose.JOB_PUSHES,
+                "channel": Channel.VOICE,
+                "given_at": NOW,
+                "how": "paper",
+            }
+            for number in people
+        ]
         with Session(scoped(peopled, viewer, keys=key_ring)) as session:
             if add == "flush":
                 session.add_all([Consent(**row) for row in rows])
@@ -395,7 +404,7 @@ def test_with_the_applications_filter_away_postgresql_lets_no_foreign_row_be_wri
         for statement in ("UPDATE pushes SET job = 'stolen' WHERE worker_id = 3", "DELETE FROM workers WHERE id = 3"):
             changed: Any = session.execute(text(statement))
             assert changed.rowcount == 0
-        row = {"worker_id": 3, "channel": Channel.VOICE, "given_at": NOW, "how": "paper"}
+        row = {"worker_id": 3, "purpose": Purpose.JOB_PUSHES, "channel": Channel.VOICE, "given_at": NOW, "how": "paper"}
         with pytest.raises(ProgrammingError, match="row-level security"):
             session.connection().execute(insert(Consent), [row])
 
