@@ -119,7 +119,7 @@ def _serve(house: House, listener: socket.socket, *, loops: Sequence[Loop], as_j
             {"event": "serving", "url": url, "data": str(house.settings.data.resolve())},
             f"就近已经启动：{url}\n"
             f"数据目录：{house.settings.data.resolve()}\n"
-            "现在还没有账号，找活不用登录。停止请按 Ctrl+C",
+            "找活不用登录；工作人员的账号用 jiujin staff add 开。停止请按 Ctrl+C",
             as_json=as_json,
         )
 
